@@ -1,0 +1,1 @@
+"""The paper's experiments and the programs around them: python -m experiments.NAME --help."""

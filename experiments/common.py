@@ -1,0 +1,144 @@
+"""Config <-> absl flags, and the main() of every program. No TensorFlow before flags are parsed."""
+
+import dataclasses
+import importlib
+import logging
+import os
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from absl import flags
+
+import mgconv  # noqa: F401  sets the environment that TensorFlow reads
+from mgconv.config import RECIPES, SCALES, Config, UserError, choose, make_config
+
+HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
+CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+
+
+def define_config_flags(values: flags.FlagValues, names: Iterable[str] = CONFIG_FIELDS) -> None:
+    """A flag for each of these fields of Config; one that is not given leaves the presets alone."""
+    for name in names:
+        kind = CONFIG_FIELDS[name].type
+        if isinstance(kind, types.UnionType) and name != "reference_sigma":
+            kind = typing.get_args(kind)[0]
+        define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+        text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name)
+        define.get(kind, flags.DEFINE_string)(name, None, text, flag_values=values)
+
+
+def _preset_values(name: str) -> str:
+    default = getattr(Config, name)
+    rows = {} if default is None else {"default": default}
+    rows |= {row: preset[name] for row, preset in (RECIPES | SCALES).items() if name in preset}
+    texts = [f"{row} {v:.3g}" if isinstance(v, float) else f"{row} {v}" for row, v in rows.items()]
+    return f" [{'; '.join(texts)}]" if texts else ""
+
+
+def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
+    """The fields of Config that the command line sets."""
+    given = {n: values[n].value for n in CONFIG_FIELDS if n in values}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "grids" in given:
+        given["grids"] = _read_grids(given["grids"])
+    if "reference_sigma" in given:
+        given["reference_sigma"] = _read_sigma(given["reference_sigma"])
+    if "image_dir" in given and given.setdefault("dataset", "image_dir") != "image_dir":
+        found = f"--dataset={given['dataset']} --image_dir={given['image_dir']}"
+        raise UserError("Two data sets", found, "Give one of them.")
+    return given
+
+
+def config_for(**given) -> Config:
+    """`make_config` on top of what the row of the data set says.
+
+    Raises:
+        UserError: unknown names, values out of range or not working together.
+    """
+    from mgconv.datasets import DATASETS
+
+    dataset = given.get("dataset", Config.dataset)
+    row = DATASETS[choose("data set", dataset, DATASETS)]
+    return make_config({"grids": row.grids}, **given)
+
+
+def _read_grids(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise UserError("--grids is no list of sizes", f'"{text}"', "Give e.g. 1,4,16.") from None
+
+
+def _read_sigma(text: str) -> float | None:
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        remedy = "Give a number or none."
+        raise UserError("--reference_sigma is no number", f'"{text}"', remedy) from None
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow without the lines that it writes to stderr whatever the log level is.
+
+    A warning about many traces is silenced, too: each learner of a comparison has its own.
+    """
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    stderr = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            importlib.import_module("tensorflow")
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def load_split(config: Config, split: str):
+    """The images of a split of the config's data set, of all classes."""
+    from mgconv.datasets import load_images
+
+    return load_images(
+        config.dataset, split, config.size, config.data_dir, config.image_dir, config.cache_dir
+    )
+
+
+def main(
+    program: Callable[[flags.FlagValues], None],
+    define_flags: Callable[[flags.FlagValues], None],
+    about: str,
+    argv: list[str] | None = None,
+) -> None:
+    """Parses flags and runs `program`; a UserError is one line on stderr and exit code 1.
+
+    Departure from absl's app: its --help leaves out the flags of imported modules and exits 1.
+    """
+    argv = sys.argv if argv is None else argv
+    values = flags.FlagValues()
+    define_flags(values)
+    if HELP & set(argv[1:]):
+        print(_help(about, values))
+        return
+    try:
+        extra = values(argv)[1:]
+        if extra:
+            raise UserError("Unexpected argument", f'"{extra[0]}"', "Flags are --name=value.")
+        program(values)
+    except flags.Error as error:
+        sys.exit(f"{' '.join(str(error).split())}. --help lists all flags.")
+    except UserError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted. The same command goes on from the last checkpoint.")
+
+
+def _help(about: str, values: flags.FlagValues) -> str:
+    lines = [about.strip(), "", "Flags, each --name=value:"]
+    for name in values:
+        default = values[name].default
+        shown = "" if default is None else f" [default {default}]"
+        lines.append(f"  --{name}: {values[name].help}{shown}")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""A report of text, tables and figures, as Markdown and as one self-contained HTML page."""
+
+import base64
+import html
+from pathlib import Path
+
+import numpy as np
+
+from mgconv.images import encode_png, replace_file
+
+STYLE = """body { font: 16px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+img { max-width: 100%; image-rendering: pixelated; border: 1px solid #ccc }
+table { border-collapse: collapse } th, td { border: 1px solid #bbb; padding: .25rem .6rem }
+td { text-align: right } td:first-child { text-align: left } th { background: #eee }
+pre { white-space: pre-wrap }"""
+
+
+class Report:
+    """Collects blocks in reading order; `write` makes report.md and report.html of them."""
+
+    def __init__(self, folder: Path, title: str):
+        self.folder = Path(folder)
+        self._markdown, self._html = [f"# {title}"], [f"<h1>{html.escape(title)}</h1>"]
+        self._title = title
+
+    def heading(self, text: str) -> None:
+        """A heading of the second rank."""
+        self._add(f"## {text}", f"<h2>{html.escape(text)}</h2>")
+
+    def text(self, text: str) -> None:
+        """A paragraph."""
+        self._add(text, f"<p>{html.escape(text)}</p>")
+
+    def code(self, text: str) -> None:
+        """A command, as it is."""
+        self._add(f"```\n{text}\n```", f"<pre>{html.escape(text)}</pre>")
+
+    def table(self, header: list[str], rows: list[list[str]]) -> None:
+        """A table; the first column is a name."""
+        self._markdown.append(markdown_table(header, rows))
+        cells = [[html.escape(cell) for cell in row] for row in (header, *rows)]
+        lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in cells[0]) + "</tr>"]
+        lines += ["<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in cells[1:]]
+        self._html.append("<table>" + "".join(lines) + "</table>")
+
+    def figure(self, name: str, picture: np.ndarray, caption: str) -> None:
+        """A picture, uint8 [H, W, 1 or 3], with the line that says what to look at."""
+        content = encode_png(picture)
+        replace_file(self.folder / "figures" / f"{name}.png", content)
+        encoded = base64.b64encode(content).decode()
+        image = f'<img src="data:image/png;base64,{encoded}" alt="{html.escape(name)}">'
+        caption_html = f"<figcaption>{html.escape(caption)}</figcaption>"
+        self._add(
+            f"![{name}](figures/{name}.png)\n\n*{caption}*",
+            f"<figure>{image}{caption_html}</figure>",
+        )
+
+    def write(self) -> Path:
+        """Writes both forms; returns the path of the HTML page."""
+        head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
+        page = f"{head}<style>{STYLE}</style>" + "\n".join(self._html)
+        replace_file(self.folder / "report.md", "\n\n".join(self._markdown) + "\n")
+        replace_file(self.folder / "report.html", page)
+        return self.folder / "report.html"
+
+    def _add(self, markdown, markup):
+        self._markdown.append(markdown)
+        self._html.append(markup)
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """The table as Markdown, numbers to the right."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
+
+
+def labeled_strips(strips: dict[str, np.ndarray], columns: int, size: int = 64) -> np.ndarray:
+    """Tiles of images under their names, one below the other, uint8 [H, W, 3].
+
+    Args:
+        strips: name -> uint8 [N, s, s, C].
+        columns: images a row.
+        size: least pixels a side at which an image is shown.
+    """
+    from PIL import Image, ImageDraw
+
+    from mgconv.images import enlarge, tile
+
+    shown = {n: tile(enlarge(x, size), columns, gap=2) for n, x in strips.items()}
+    width, line = max(picture.shape[1] for picture in shown.values()), 16
+    canvas = Image.new("RGB", (width, sum(p.shape[0] + line + 4 for p in shown.values())), "white")
+    top = 0
+    for name, picture in shown.items():
+        ImageDraw.Draw(canvas).text((2, top + 2), name, fill="black")
+        colored = np.broadcast_to(picture, [*picture.shape[:2], 3])
+        canvas.paste(Image.fromarray(np.ascontiguousarray(colored)), (0, top + line))
+        top += picture.shape[0] + line + 4
+    return np.asarray(canvas)

@@ -1,0 +1,67 @@
+"""Systems to compare: train each or reuse it, and gather what it cost."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.common import config_for
+from experiments.train import learn_each, report
+from mgconv.config import Config
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One system of a comparison: a run folder and what is learned in it."""
+
+    config: Config
+    folder: Path
+    classes: tuple[str, ...] | None = None  # with a model a class: the ones to learn
+
+
+def entries(
+    folder: Path, methods: dict[str, tuple[str, ...] | None], settings: dict[str, Any]
+) -> dict[str, Entry]:
+    """An entry a method, in sub-folders of `folder`.
+
+    Args:
+        folder: of the comparison.
+        methods: method -> the classes to learn a model of each, or None for all.
+        settings: fields of Config that all share.
+    """
+    return {
+        method: Entry(config_for(**settings | {"method": method}), folder / method, classes)
+        for method, classes in methods.items()
+    }
+
+
+def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
+    """Learns what is not learned yet; returns updates, seconds, parameters of each model by class.
+
+    A method that diverged is a row as well: {"failed": {"failed": what happened}}.
+    """
+    from mgconv.systems import learn
+    from mgconv.training import DivergenceError
+
+    print(f"{entry.folder}: learning or reusing", flush=True)
+    try:
+        if entry.config.classes == "each":
+            return learn_each(entry.config, images, entry.folder, entry.classes)
+        learner, seconds = learn(entry.config, images, entry.folder)
+        return {"all": report(entry.folder, learner, seconds)}
+    except DivergenceError as error:
+        print(error, flush=True)
+        return {"failed": {"failed": str(error)}}
+
+
+def has_failed(facts: dict[str, dict]) -> bool:
+    """Whether `train_or_reuse` has no model to show."""
+    return "failed" in facts
+
+
+def cost(facts: dict[str, dict]) -> str:
+    """Updates and seconds of a model, averaged over classes, as a table's cell."""
+    if has_failed(facts):
+        return "diverged"
+    updates = sum(row["updates"] for row in facts.values()) / len(facts)
+    seconds = sum(row["seconds"] for row in facts.values()) / len(facts)
+    return f"{updates:.0f} / {seconds:.0f} s"

@@ -1,0 +1,90 @@
+"""Learn one model of any images.
+
+python -m experiments.train --dataset=digits --classes=3
+python -m experiments.train --image_dir=photos.zip --grids=1,4,16,32
+"""
+
+import dataclasses
+from pathlib import Path
+
+from experiments.common import (
+    config_for,
+    define_config_flags,
+    given_settings,
+    load_split,
+    main,
+    start_tensorflow,
+)
+
+
+def run(values) -> None:
+    """Trains what the flags describe and says where the run lies."""
+    config = config_for(**given_settings(values))
+    folder = Path(config.out or default_folder(config))
+    start_tensorflow()
+    images = load_split(config, "train")
+    if config.classes == "each":
+        learn_each(config, images, folder)
+    else:
+        from mgconv.datasets import choose_classes
+        from mgconv.systems import learn
+
+        images = images.only(choose_classes(config.classes, images.class_names))
+        learner, seconds = learn(config, images, folder)
+        report(folder, learner, seconds)
+    print(f"{folder}: look at samples/ and at: tensorboard --logdir {folder}")
+    print(f"Draw from it: python -m experiments.sample --run={folder}")
+
+
+def default_folder(config) -> Path:
+    """runs/DATA-CLASSES-METHOD-RECIPE-SEED."""
+    data = Path(config.image_dir).stem if config.image_dir else config.dataset
+    classes = config.classes.replace(",", "+")
+    return Path("runs") / f"{data}-{classes}-{config.method}-{config.recipe}-{config.seed}"
+
+
+def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = None):
+    """A model a class in sub-folders of `folder`, all by one learner that is traced once.
+
+    Args:
+        config: with classes="each".
+        images: of all classes.
+        folder: of the run with a model a class.
+        names: the classes to learn; by default all.
+
+    Returns:
+        Results of each class by name, as `report` gives them.
+    """
+    from mgconv.systems import describe, learn
+    from mgconv.tracking import Run
+
+    Run(folder, config, describe(images) | {"class_names": list(images.class_names)})
+    learner, results = None, {}
+    for name in names or images.class_names:
+        own = dataclasses.replace(config, classes=name)
+        subset = images.only([images.class_names.index(name)])
+        epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
+        learner, seconds = learn(own, subset, folder / name, learner, epoch)
+        results[name] = report(folder / name, learner, seconds)
+    return results
+
+
+def report(folder: Path, learner, seconds: float) -> dict:
+    """Writes results.json of a learned model: how much it learned, how long, and of what making."""
+    from mgconv.tracking import provenance, read_json, write_json
+
+    path = folder / "results.json"
+    updates = int(learner.update_count)
+    if path.exists() and read_json(path).get("updates") == updates:
+        return read_json(path)  # finished before
+    facts = {
+        "updates": updates,
+        "seconds": round(seconds, 1),
+        "parameters": {grid.size: grid.net.count_params() for grid in learner.grids},
+    }
+    write_json(path, facts | provenance())
+    return facts
+
+
+if __name__ == "__main__":
+    main(run, define_config_flags, __doc__)

@@ -1,0 +1,111 @@
+"""The energy of one grid (paper: model): a bottom-up ConvNet f and a white-noise reference."""
+
+import keras
+import tensorflow as tf
+
+from mgconv.config import GridSpec, UserError
+
+BLACK = -1.0  # where the reference distribution is centered, on [-1, 1]
+EPSILON = 1e-5  # author code 2018-01
+
+
+class BatchStatistics(keras.layers.Layer):
+    """Normalizes each channel by the mean and variance of the batch at hand, always.
+
+    The authors' batch normalization runs in training mode everywhere, also inside the chain, and
+    keeps no averages; Keras's layer would rewrite its averages at every Langevin step.
+    """
+
+    def build(self, shape):
+        self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape[-1:], initializer="zeros")
+
+    def call(self, x):
+        """[B, h, w, K] -> [B, h, w, K]."""
+        return tf.compat.v1.nn.fused_batch_norm(
+            x, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), epsilon=EPSILON
+        )[0]
+
+
+NORMALIZATIONS = {"batch": BatchStatistics, "none": None}
+
+
+def _activation(name: str) -> keras.layers.Layer:
+    if name == "leaky_relu":
+        return keras.layers.LeakyReLU(negative_slope=0.2)  # author code 2018-04
+    try:
+        return keras.layers.Activation(name)
+    except ValueError:
+        raise UserError(
+            "Unknown activation", f'"{name}"', "Give a Keras activation such as relu or silu."
+        ) from None
+
+
+class EnergyNet(keras.Model):
+    """U(x) = ||x - black||^2 / (2 sigma^2) - f(x) of one grid.
+
+    Args:
+        spec: size and convolutions.
+        channels: C of the images.
+        seed: of the initial weights.
+        normalization: a key of NORMALIZATIONS.
+        activation: "leaky_relu" (slope 0.2) or the name of a Keras activation.
+        reference_sigma: sigma of the reference on [-1, 1]; None leaves the reference out.
+    """
+
+    def __init__(
+        self,
+        spec: GridSpec,
+        channels: int,
+        seed: int = 0,
+        normalization: str = "batch",
+        activation: str = "relu",
+        reference_sigma: float | None = None,
+    ):
+        super().__init__(name=f"grid_{spec.size}")
+        self.spec, self.reference_sigma = spec, reference_sigma
+        normalize = NORMALIZATIONS[normalization] or (lambda: keras.layers.Identity())
+        self.blocks = [
+            [
+                keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, "same"),
+                normalize(),
+                _activation(activation),
+            ]
+            for conv in spec.convs
+        ]
+        self.scalar = keras.layers.Dense(1)
+        self(tf.zeros([2, spec.size, spec.size, channels]))  # builds every layer
+        self.initialize(seed)
+
+    def initialize(self, seed: int) -> None:
+        """Draws fresh weights: Glorot-uniform kernels, zero biases, unit gammas."""
+        for index, weight in enumerate(self.weights):
+            if len(weight.shape) > 1:
+                initializer = keras.initializers.GlorotUniform(seed=seed + index)
+                weight.assign(initializer(weight.shape))
+            else:
+                weight.assign(tf.fill(weight.shape, 1.0 if weight.name == "gamma" else 0.0))
+
+    def features(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Map of every convolutional layer after its activation, each [B, h, w, K]."""
+        maps = []
+        for convolve, normalize, activate in self.blocks:
+            x = activate(normalize(convolve(x)))
+            maps.append(x)
+        return maps
+
+    def f(self, x: tf.Tensor) -> tf.Tensor:
+        """The scalar of the bottom-up ConvNet, [B]."""
+        top = self.features(x)[-1]
+        return self.scalar(tf.reshape(top, [-1, self._flat_size(top)]))[:, 0]
+
+    def call(self, x):
+        """The energy U of each image, [B, s, s, C] -> [B]."""
+        if self.reference_sigma is None:
+            return -self.f(x)
+        distance = tf.reduce_sum(tf.square(x - BLACK), axis=[1, 2, 3])
+        return distance / (2 * self.reference_sigma**2) - self.f(x)
+
+    @staticmethod
+    def _flat_size(x):
+        return x.shape[1] * x.shape[2] * x.shape[3]

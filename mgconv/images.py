@@ -1,0 +1,112 @@
+"""Pixels 0..255 and [-1, 1]; pictures on disk. Only here and in `datasets.py` are 0..255 known."""
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mgconv.config import PIXEL, UserError
+
+MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
+
+
+def to_uint8(images) -> np.ndarray:
+    """[-1, 1] -> 0..255, rounded, clipped; any shape. No stretching of contrast."""
+    return np.clip(np.rint((np.asarray(images) + 1) / PIXEL), 0, 255).astype(np.uint8)
+
+
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """0..255 -> float32 in [-1, 1]; any shape."""
+    return np.asarray(pixels, np.float32) * np.float32(PIXEL) - np.float32(1)
+
+
+def enlarge(images: np.ndarray, size: int) -> np.ndarray:
+    """Each pixel as a block, so that [N, s, s, C] can be seen at `size` or a little above."""
+    factor = -(-size // images.shape[1])
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """uint8 [N, s, s, C] as one picture [H, W, C], row by row, on white."""
+    num, size, _, channels = images.shape
+    rows = -(-num // columns)
+    cell = size + gap
+    canvas = np.full([rows * cell - gap, columns * cell - gap, channels], 255, np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * cell, index % columns * cell
+        canvas[top : top + size, left : left + size] = image
+    return canvas
+
+
+def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes uint8 [H, W, 1 or 3] whole or not at all."""
+    replace_file(path, encode_png(picture))
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """uint8 [H, W, 1 or 3] as the bytes of a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
+    """Puts `content` in place of the file at `path`, atomically.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; the old file is intact.
+    """
+    path = Path(path)
+    content = content.encode() if isinstance(content, str) else content
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(
+            f"Cannot write {path}", error.strerror, "Free space or choose --out."
+        ) from None
+
+
+def decode(content: bytes, size: int, channels: int) -> np.ndarray:
+    """The centre square of an encoded image at `size`, uint8 [size, size, channels].
+
+    Exact block means where `size` divides the square's side, else antialiased bicubic.
+
+    Raises:
+        ValueError: it is no image, or smaller than `size`.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError("too large")
+            picture = image.convert("RGB" if channels == 3 else "L")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"no image: {error}") from None
+    return resize(np.asarray(picture).reshape(picture.height, picture.width, channels), size)
+
+
+def resize(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The centre square of uint8 [H, W, C] at `size`; see `decode`."""
+    from PIL import Image
+
+    height, width, channels = pixels.shape
+    side = min(height, width)
+    if side < size:
+        raise ValueError(f"{width} x {height}, smaller than {size} x {size}")
+    top, left = (height - side) // 2, (width - side) // 2
+    square = pixels[top : top + side, left : left + side]
+    if side % size == 0:
+        factor = side // size
+        blocks = square.reshape(size, factor, size, factor, channels)
+        return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    picture = Image.fromarray(square[..., 0] if channels == 1 else square)
+    picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(size, size, channels)

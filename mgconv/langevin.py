@@ -1,0 +1,71 @@
+"""Finite-step Langevin dynamics (paper: Langevin update). Knows functions, not networks."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from mgconv.config import Dynamics
+
+EnergyFn = Callable[[tf.Tensor], tf.Tensor]  # [B, s, s, C] -> [B]
+
+
+class ChainInfo(NamedTuple):
+    """What a batch of chains did, as scalars."""
+
+    drift_rms: tf.Tensor  # root mean square of what one step's drift adds to a pixel
+    saturated: tf.Tensor  # share of pixels that end on a bound of [-1, 1]
+
+
+def energy_gradient(energy_fn: EnergyFn, x: tf.Tensor) -> tf.Tensor:
+    """dU/dx of every image of the batch, [B, s, s, C]."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(energy_fn(x))  # sum, not mean: the drift must not shrink with B
+    return tape.gradient(total, x)
+
+
+def langevin(
+    energy_fn: EnergyFn,
+    x0: tf.Tensor,
+    dynamics: Dynamics,
+    seed: tf.Tensor,
+    project: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> tuple[tf.Tensor, ChainInfo]:
+    """Runs x <- project(clip(x - drift dU/dx + noise z, -1, 1)) for a finite number of steps.
+
+    With T = noise^2 / (2 drift) it samples exp(-U / T) on the box, up to discretization.
+
+    Args:
+        energy_fn: U, [B, s, s, C] -> [B].
+        x0: the start, float32 [B, s, s, C] in [-1, 1].
+        dynamics: number of Langevin steps, drift, noise.
+        seed: int32 [2]; equal seeds give equal chains.
+        project: applied after every step, to hold known pixels.
+
+    Returns:
+        The end of the chains, [B, s, s, C], without gradient to the start, and their ChainInfo.
+    """
+
+    def langevin_step(t, x, squared_drift):
+        drift = dynamics.drift * energy_gradient(energy_fn, x)
+        moved = x - drift
+        if dynamics.noise > 0:
+            z = tf.random.stateless_normal(tf.shape(x), _fold_in(seed, t))
+            quiet = t >= dynamics.num_langevin_steps - dynamics.num_quiet
+            moved += tf.where(quiet, 0.0, dynamics.noise) * z
+        x = project(tf.clip_by_value(moved, -1.0, 1.0))
+        x = tf.ensure_shape(x, x0.shape)  # a projection must not lose what the loop relies on
+        return t + 1, x, squared_drift + tf.reduce_mean(tf.square(drift))
+
+    _, x, squared_drift = tf.while_loop(
+        lambda t, *_: t < dynamics.num_langevin_steps,
+        langevin_step,
+        (tf.constant(0), tf.stop_gradient(x0), tf.constant(0.0)),
+    )
+    x = tf.stop_gradient(x)
+    drift_rms = tf.sqrt(squared_drift / dynamics.num_langevin_steps)
+    return x, ChainInfo(drift_rms, tf.reduce_mean(tf.cast(tf.abs(x) >= 1.0, tf.float32)))
+
+
+_fold_in = tf.random.experimental.stateless_fold_in

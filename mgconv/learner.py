@@ -1,0 +1,254 @@
+"""Learning and sampling at all grids (paper: Algorithm 1)."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgconv.chains import ChainStart
+from mgconv.config import Dynamics
+from mgconv.energy import EnergyNet
+from mgconv.grids import downsample, masked_downsample, upsample
+from mgconv.langevin import ChainInfo, langevin
+
+Projection = Callable[[tf.Tensor], tf.Tensor]
+fold_in = tf.random.experimental.stateless_fold_in
+
+
+def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Gradients as the authors' code of 2018-01 scales and clips them.
+
+    The fully connected layer's are multiplied by 0.1, every convolution kernel's divided by the
+    area of the *first* layer's map, and a tensor whose largest absolute value is above 1 is scaled
+    down to 1.
+    """
+    area = (net.spec.size // net.spec.convs[0].stride) ** 2
+    scaled = []
+    for weight, gradient in zip(net.trainable_variables, gradients):
+        if weight in net.scalar.trainable_variables:
+            gradient *= 0.1
+        elif weight.name == "kernel":
+            gradient /= area
+        scaled.append(gradient / tf.maximum(1.0, tf.reduce_max(tf.abs(gradient))))
+    return scaled
+
+
+class GridLearner(tf.Module):
+    """One grid: its net, the start of its training chains, its optimizer.
+
+    Args:
+        net: the energy of this grid.
+        start: where training chains start.
+        training: Langevin dynamics of training chains.
+        synthesis: Langevin dynamics of chains from up-scaled colors or coarser samples.
+        optimizer: this grid's own; built here.
+        data_noise: standard deviation of the noise on observed images.
+        averaged: a second net for the running average of the weights; synthesis then uses it.
+        average_decay: decay of that average.
+        change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
+    """
+
+    def __init__(
+        self,
+        net: EnergyNet,
+        start: ChainStart,
+        training: Dynamics,
+        synthesis: Dynamics,
+        optimizer: keras.optimizers.Optimizer,
+        data_noise: float = 0.0,
+        averaged: EnergyNet | None = None,
+        average_decay: float = 0.0,
+        change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
+    ):
+        super().__init__()
+        self.net, self.start, self.optimizer = net, start, optimizer
+        self.training, self.synthesis = training, synthesis
+        self.data_noise, self.change_gradients = data_noise, change_gradients
+        self.averaged, self.average_decay = averaged, average_decay
+        self.size = net.spec.size
+        optimizer.build(net.trainable_variables)
+
+    def reset(self, seed: int) -> None:
+        """Fresh weights and optimizer, no memory of chains: another model by the same trace."""
+        for net in filter(None, (self.net, self.averaged)):
+            net.initialize(seed)
+        for variable in self.optimizer.variables:
+            if variable is not self.optimizer.learning_rate:
+                variable.assign(tf.zeros_like(variable))
+        self.start.reset()
+
+    def synthesize(
+        self, x0: tf.Tensor, seed: tf.Tensor, project: Projection = tf.identity
+    ) -> tuple[tf.Tensor, ChainInfo]:
+        """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
+        return langevin(self.averaged or self.net, x0, self.synthesis, seed, project)
+
+    def update(
+        self,
+        observed: tf.Tensor,
+        coarser: tf.Tensor,
+        seed: tf.Tensor,
+        begin: Projection = tf.identity,
+        hold: Projection = tf.identity,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
+
+        Args:
+            observed: [B, s, s, C], the training images at this grid.
+            coarser: [B, s', s', C], what `ChainStart.begin` takes.
+            seed: int32 [2].
+            begin: what known pixels make of the chain start.
+            hold: projection after each Langevin step.
+
+        Returns:
+            The synthesized images, [B, s, s, C], and scalars for the log.
+        """
+        observed = self._with_noise(observed, fold_in(seed, 0))
+        x0 = begin(self.start.begin(observed, coarser))
+        synthesized, info = langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
+        self.start.end(synthesized)
+        gap = self._ascend(observed, synthesized)
+        contrast = tf.math.reduce_std(synthesized) / tf.math.reduce_std(observed)
+        return synthesized, {"gap": gap, "contrast": contrast, **info._asdict()}
+
+    def _with_noise(self, observed, seed):
+        if self.data_noise == 0:
+            return observed
+        z = tf.random.stateless_normal(tf.shape(observed), seed)
+        return tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
+
+    def _ascend(self, observed, synthesized):
+        weights = self.net.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([weight.value for weight in weights])
+            # two calls: observed and synthesized images keep batch statistics of their own
+            gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
+            # an all-reduce over devices sums, so each replica's share is divided by their number
+            loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
+        self._average(weights)
+        return gap
+
+    def _average(self, weights):
+        if self.averaged is None:
+            return
+        count = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.average_decay, count / (9 + count))  # the start is soon forgotten
+        for average, weight in zip(self.averaged.trainable_variables, weights):
+            average.assign(decay * average + (1 - decay) * weight)
+
+
+class MultigridLearner(tf.Module):
+    """Algorithm 1 over the grids that learn; with the top grid alone, each of its baselines.
+
+    Args:
+        grids: learners from coarse to fine.
+        batch_size: B, the number of chains that run at once, in learning as in sampling.
+        seed: of all chains.
+        colors: [N, 1, 1, C], colors of training images, from which samples start.
+        reference: [B, S, S, C], observed images that fill up a batch.
+    """
+
+    def __init__(
+        self, grids: list[GridLearner], seed: int, colors: np.ndarray, reference: np.ndarray
+    ):
+        super().__init__()
+        self.grids, self.batch_size = grids, len(reference)
+        self.update_count = tf.Variable(0, dtype=tf.int64)
+        self.seed = tf.Variable([seed, 0], dtype=tf.int32)
+        # the number of colors may differ from model to model
+        self.colors = tf.Variable(colors, shape=[None, *colors.shape[1:]], dtype=tf.float32)
+        self.reference = tf.Variable(reference, dtype=tf.float32)
+
+    @property
+    def weights(self) -> list:
+        """All weights that learn."""
+        return [weight for grid in self.grids for weight in grid.net.trainable_variables]
+
+    def reset(self, seed: int, colors: np.ndarray, reference: np.ndarray) -> None:
+        """Becomes an unlearned model of other data, without being traced anew."""
+        for index, grid in enumerate(self.grids):
+            grid.reset(weight_seed(seed, index))
+        self.update_count.assign(0)
+        self.seed.assign([seed, 0])
+        self.colors.assign(colors)
+        self.reference.assign(reference)
+
+    @tf.function(autograph=False)
+    def train_step(
+        self, images: tf.Tensor, visible: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """One iteration of Algorithm 1: sample from coarse to fine, update each grid.
+
+        Args:
+            images: [B, S, S, C], observed.
+            visible: bool [B, S, S, 1]; given, the conditional of the hidden pixels is learned.
+
+        Returns:
+            Scalars `quantity/size`.
+        """
+        coarser, scalars = _colors(images, visible), {}  # [B, 1, 1, C]
+        seed = fold_in(self.seed, self.update_count)
+        for index, grid in enumerate(self.grids):
+            observed = downsample(images, grid.size)
+            begin, hold = _known(images, visible, grid.size)
+            coarser, info = grid.update(observed, coarser, fold_in(seed, index), begin, hold)
+            scalars |= {f"{name}/{grid.size}": value for name, value in info.items()}
+        self.update_count.assign_add(1)
+        return scalars
+
+    @tf.function(autograph=False)
+    def sample(self, colors: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
+        """Chains from colors [B, 1, 1, C] through all grids: [B, s, s, C] each, coarse to fine."""
+        return self._chain(colors, seed, None, None)
+
+    @tf.function(autograph=False)
+    def fill(self, images: tf.Tensor, visible: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
+        """As `sample`, but from the visible pixels of images [B, S, S, C], which are held.
+
+        Args:
+            images: what stands at hidden pixels has no influence.
+            visible: bool [B, S, S, 1], True where a pixel is known.
+            seed: int32 [2].
+        """
+        return self._chain(_colors(images, visible), seed, images, visible)
+
+    def _chain(self, colors, seed, images, visible):
+        samples, coarser = [], colors
+        for index, grid in enumerate(self.grids):
+            begin, hold = _known(images, visible, grid.size)
+            x0 = begin(upsample(coarser, grid.size))
+            coarser, _ = grid.synthesize(x0, fold_in(seed, index), hold)
+            samples.append(coarser)
+        return samples
+
+    def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Samples at every grid for a person to look at, from colors of the reference images."""
+        samples = self.sample(downsample(self.reference, 1), seed)
+        return {f"synthesized/{x.shape[1]}": x for x in samples}
+
+
+def weight_seed(seed: int, index: int) -> int:
+    """Seed of the initial weights of the grid at `index`."""
+    return 1000 * seed % 2**30 + 100 * index
+
+
+def _colors(images, visible):
+    """Where all chains start: means of the images, or of their visible pixels, [B, 1, 1, C]."""
+    return downsample(images, 1) if visible is None else masked_downsample(images, visible, 1)[0]
+
+
+def _known(images, visible, size):
+    """What the visible pixels say at one grid: (for the chain start, after each Langevin step).
+
+    A wholly visible block is held; one partly hidden starts from the mean of its visible pixels.
+    """
+    if visible is None:
+        return tf.identity, tf.identity
+    means, share = masked_downsample(images, visible, size)
+    return (
+        lambda x: tf.where(share > 0, means, x),
+        lambda x: tf.where(share == 1, means, x),
+    )

@@ -1,0 +1,194 @@
+"""One run, one folder: its settings, its metrics, its pictures."""
+
+import dataclasses
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgconv.config import Config, UserError
+from mgconv.images import enlarge, replace_file, save_png, tile, to_uint8
+
+CONFIG_FILE = "config.json"
+FOREIGN = "This is no run of this program; give another folder."
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes strict JSON atomically: NaN and infinity become null."""
+    replace_file(path, json.dumps(_strict(content), indent=1) + "\n")
+
+
+def _strict(value):
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: no file, or no JSON object in it.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise UserError(
+            f"Cannot read {path}", error.strerror, "Give the folder of a run."
+        ) from None
+    except ValueError:
+        raise UserError(f"Cannot read {path}", "no valid JSON", FOREIGN) from None
+    if not isinstance(content, dict):
+        raise UserError(f"Cannot read {path}", "no JSON object", FOREIGN)
+    return content
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The lines of a metrics.jsonl; a last line that was cut short is left out."""
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
+    """Config and facts of the data of the run in `folder`."""
+    path = Path(folder) / CONFIG_FILE
+    content = read_json(path)
+    values, data = content.get("config"), content.get("data")
+    known = {field.name for field in dataclasses.fields(Config)}
+    if not isinstance(values, dict) or not isinstance(data, dict) or set(values) != known:
+        raise UserError(f"Cannot use {path}", "other fields than this version's", FOREIGN)
+    try:
+        return Config(**(values | {"grids": tuple(values["grids"])})), data
+    except TypeError:
+        raise UserError(f"Cannot use {path}", "values of a wrong type", FOREIGN) from None
+
+
+def provenance() -> dict[str, Any]:
+    """What a result must say of its making: command, commit, versions, machine, time."""
+    packages = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-learn")
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return {
+        "command": " ".join(["python -m", _module_name(), *sys.argv[1:]]),
+        "commit": commit or "unknown",
+        "versions": {p: v for p in packages if (v := _version(p))},
+        "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _module_name():
+    main = sys.modules["__main__"]
+    return main.__spec__.name if getattr(main, "__spec__", None) else Path(sys.argv[0]).name
+
+
+def _version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+class Run:
+    """The folder of a run, opened to begin or to go on.
+
+    Args:
+        folder: where everything of the run lies.
+        config: what the run computes.
+        data: facts of the training data, a part of the run's identity.
+
+    Raises:
+        UserError: the folder holds another run, or --resume does not allow what it holds.
+    """
+
+    def __init__(self, folder: str | os.PathLike, config: Config, data: dict[str, Any]):
+        self.folder = Path(folder)
+        self.checkpoints = self.folder / "checkpoints"
+        self._writer = None
+        if (self.folder / CONFIG_FILE).exists():
+            self._check_same(config, data)
+        elif config.resume == "must":
+            raise UserError(
+                "Nothing to resume in", folder, "Choose another --out or --resume=auto."
+            )
+        write_json(self.folder / CONFIG_FILE, {"config": dataclasses.asdict(config), "data": data})
+
+    def _check_same(self, config, data):
+        if config.resume == "never":
+            remedy = "Choose another --out, or --resume=auto to go on."
+            raise UserError("--resume=never, but there is a run in", self.folder, remedy)
+        old_config, old_data = read_config(self.folder)
+        old, new = old_config.identity() | old_data, config.identity() | data
+        differing = [f"{k} {old.get(k)} -> {new[k]}" for k in new if old.get(k) != new[k]]
+        if differing:
+            remedy = "Choose another --out, or give the same settings to go on."
+            raise UserError(f"Another run is in {self.folder}", "; ".join(differing), remedy)
+
+    def log(self, update: int, scalars: dict[str, float]) -> None:
+        """A line of metrics.jsonl and the TensorBoard scalars, `quantity/size`."""
+        import tensorflow as tf
+
+        try:
+            with (self.folder / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps(_strict({"update": update} | scalars)) + "\n")
+        except OSError as error:
+            remedy = "Free space and run the same command again."
+            raise UserError(f"Cannot write in {self.folder}", error.strerror, remedy) from None
+        with self._tensorboard().as_default(step=update):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+
+    def rewind(self, update: int) -> None:
+        """Forgets metrics logged after `update`: they will be logged again."""
+        lines = [
+            json.dumps(line) + "\n"
+            for line in read_metrics(self.folder / "metrics.jsonl")
+            if line["update"] <= update
+        ]
+        replace_file(self.folder / "metrics.jsonl", "".join(lines))
+
+    def preview(self, update: int, images: dict[str, Any], num: int = 16) -> None:
+        """Writes samples/UPDATE.png, a strip a grid, and the same to TensorBoard."""
+        import tensorflow as tf
+
+        top = max(batch.shape[1] for batch in images.values())
+        strips = [
+            tile(enlarge(to_uint8(batch[:num]), max(top, 32)), columns=num)
+            for batch in images.values()
+        ]
+        picture = np.concatenate(strips)
+        save_png(self.folder / "samples" / f"{update:06d}.png", picture)
+        with self._tensorboard().as_default(step=update):
+            tf.summary.image("samples", picture[np.newaxis])
+
+    def seconds_per_update(self, measured: float | None = None) -> float | None:
+        """What --minutes is divided by: kept from the first time it was measured."""
+        path = self.folder / "budget.json"
+        if measured is not None and not path.exists():
+            write_json(path, {"seconds_per_update": measured})
+        return read_json(path)["seconds_per_update"] if path.exists() else None
+
+    def close(self) -> None:
+        """Flushes TensorBoard's events."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _tensorboard(self):
+        import tensorflow as tf
+
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+        return self._writer
