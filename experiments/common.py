@@ -46,6 +46,9 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
         given["grids"] = _read_grids(given["grids"])
     if "reference_sigma" in given:
         given["reference_sigma"] = _read_sigma(given["reference_sigma"])
+    if {"num_updates", "minutes"} <= set(given):
+        found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
+        raise UserError("Two budgets", found, "Give one of them.")
     if "image_dir" in given and given.setdefault("dataset", "image_dir") != "image_dir":
         found = f"--dataset={given['dataset']} --image_dir={given['image_dir']}"
         raise UserError("Two data sets", found, "Give one of them.")

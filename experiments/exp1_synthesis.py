@@ -20,6 +20,7 @@ from experiments.common import (
 from mgconv.config import METHODS, UserError, choose
 
 OUT = "runs/exp1"
+NUM_SHOWN = 64  # samples of a data set that is only looked at
 NAMES = {
     "multigrid": "Multi-grid",
     "single_grid": "Single-grid",
@@ -32,6 +33,8 @@ HEADER = [
     "distance in class / real", "Frechet distance to test", "updates / seconds a model",
     "page: Inception score, CIFAR-10",
 ]  # fmt: skip
+COMMAND = "make exp1 SCALE=cpu FLAGS=--datasets=cifar10"
+NOT_RUN = ["DCGAN", *["not run"] * 6, COMMAND, PAGE_TABLE_1["DCGAN"]]
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,19 @@ class Panel:
 
     classes: str = "all"
     few: tuple[str, ...] | None = None  # the classes that methods besides multi-grid learn
-    minutes: float = 1.0  # a model, at scale quick
     scored: bool = False  # by a classifier, in a table
+    quick: dict = dataclasses.field(default_factory=dict)  # settings at scale quick
 
 
 PANELS = {
-    "photos": Panel(minutes=1.0),
-    "digits": Panel("each", ("1", "3", "8"), minutes=0.28, scored=True),
+    "photos": Panel(quick={"minutes": 1.0, "batch_size": 16}),
+    "digits": Panel("each", ("1", "3", "8"), scored=True, quick={"minutes": 0.28}),
 }
 
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_list("datasets", list(PANELS), "data sets to show", flag_values=values)
+    flags.DEFINE_list("datasets", None, "data sets [photos,digits]", flag_values=values)
     flags.DEFINE_list("methods", list(METHODS), "methods to compare", flag_values=values)
     define_config_flags(values)
 
@@ -66,6 +69,8 @@ def run(values) -> None:
     if "multigrid" not in methods:
         raise UserError("--methods leaves out", "multigrid", "Every figure shows it; add it.")
     settings = {"scale": "quick"} | given_settings(values)
+    datasets = values["datasets"].value or [settings.get("dataset")]
+    datasets = list(PANELS) if datasets == [None] else datasets
     folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")
     start_tensorflow()
     report = Report(folder, "Experiment 1: synthesis and diagnosis")
@@ -75,7 +80,7 @@ def run(values) -> None:
     )
     panels = {
         dataset: run_panel(dataset, methods, settings, folder / dataset, report)
-        for dataset in values["datasets"].value
+        for dataset in datasets
     }
     results = {"settings": settings, "panels": panels} | provenance()
     write_json(folder / "results.json", results)
@@ -94,9 +99,10 @@ def run_panel(dataset: str, methods: list[str], settings: dict, folder: Path, re
     from experiments.runner import cost, entries, has_failed, train_or_reuse
 
     panel = PANELS.get(dataset, Panel())
-    settings = settings | {"dataset": dataset, "classes": panel.classes}
-    if "num_updates" not in settings and settings["scale"] == "quick":
-        settings = {"minutes": panel.minutes} | settings
+    quick = panel.quick if settings["scale"] == "quick" else {}
+    settings = {"classes": panel.classes} | quick | settings | {"dataset": dataset}
+    if "num_updates" in settings:
+        settings.pop("minutes", None)
     classes = {method: None if method == "multigrid" else panel.few for method in methods}
     systems = entries(folder, classes, settings)
     config = systems["multigrid"].config
@@ -114,16 +120,17 @@ def run_panel(dataset: str, methods: list[str], settings: dict, folder: Path, re
     if "multigrid" not in learned:
         report.text(f"Multi-grid failed. {facts['multigrid']['failed']['failed']}")
         return kept
-    test = load_split(config, "test")
-    samples = {method: draw(path, test, config.seed) for method, path in learned.items()}
+    test = load_split(config, "test") if panel.scored else None
+    labels = test.labels if panel.scored else training.labels[:: -(-len(training) // NUM_SHOWN)]
+    samples = {method: draw(path, labels, config.seed) for method, path in learned.items()}
     add_figures(report, dataset, learned, samples, training, config.seed)
     if panel.scored:
-        kept["scores"] = add_table(report, samples, spent, training, test, folder, config.seed)
+        kept |= add_table(report, samples, spent, training, test, folder, config.seed)
     return kept
 
 
-def draw(folder: Path, test, seed: int):
-    """Samples of a run, as many of each class that it learned as there are test images."""
+def draw(folder: Path, labels, seed: int):
+    """LabeledSamples of a run, one for each of the labels that it has learned."""
     import numpy as np
 
     import mgconv
@@ -131,7 +138,7 @@ def draw(folder: Path, test, seed: int):
     from mgconv.images import to_uint8
 
     system = mgconv.load(folder)
-    labels = test.labels[np.isin(test.labels, getattr(system, "labels", test.labels))]
+    labels = labels[np.isin(labels, getattr(system, "labels", labels))]
     return LabeledSamples(to_uint8(system.synthesize(labels, seed)), labels)
 
 
@@ -152,7 +159,7 @@ def add_figures(report, dataset, learned, samples, training, seed) -> None:
     report.figure(f"{dataset}-6-health", *figures.health(learned))
 
 
-def add_table(report, samples, spent, training, test, folder, seed) -> list[dict]:
+def add_table(report, samples, spent, training, test, folder, seed) -> dict:
     """Scores beside the page's table 1: over all classes, then over those all methods learned."""
     import numpy as np
 
@@ -188,8 +195,9 @@ def add_table(report, samples, spent, training, test, folder, seed) -> list[dict
             rows.append(
                 {"system": name, "classes": len(labels), "cost": names.get(name, "-")} | scores
             )
-    report.table(HEADER, [_row(row) for row in rows] + _not_run())
-    return rows
+    table = {"header": HEADER, "rows": [_row(row) for row in rows] + [NOT_RUN]}
+    report.table(**table)
+    return {"classifier_accuracy": float(accuracy), "scores": rows, "table": table}
 
 
 def _row(row: dict) -> list[str]:
@@ -199,11 +207,6 @@ def _row(row: dict) -> list[str]:
         f"{row['recognized']:.1%}", f"{row['spread']:.2f}", f"{row['frechet']:.1f}",
         row["cost"], page or "-",
     ]  # fmt: skip
-
-
-def _not_run() -> list[list[str]]:
-    command = "make exp1 SCALE=cpu FLAGS=--datasets=cifar10"
-    return [["DCGAN", *["not run"] * 6, command, PAGE_TABLE_1["DCGAN"]]]
 
 
 if __name__ == "__main__":

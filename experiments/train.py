@@ -16,6 +16,8 @@ from experiments.common import (
     start_tensorflow,
 )
 
+define_flags = define_config_flags  # this program has no others
+
 
 def run(values) -> None:
     """Trains what the flags describe and says where the run lies."""
@@ -87,4 +89,4 @@ def report(folder: Path, learner, seconds: float) -> dict:
 
 
 if __name__ == "__main__":
-    main(run, define_config_flags, __doc__)
+    main(run, define_flags, __doc__)

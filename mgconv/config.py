@@ -51,22 +51,19 @@ class GridSpec:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """A finite chain: x <- clip(x - drift dU/dx + noise z, -1, 1), `num_langevin_steps` times.
-
-    The last `num_quiet` of the steps are without noise.
-    """
+    """A finite chain: x <- clip(x - drift dU/dx + noise z, -1, 1), `num_langevin_steps` times."""
 
     num_langevin_steps: int
     drift: float
     noise: float
-    num_quiet: int = 0
+    num_quiet: int = 0  # of the steps, the last ones, without noise
 
 
 @dataclass(frozen=True)
 class Method:
     """Which grids learn, and from where a *training* chain starts."""
 
-    all_grids: bool
+    all_grids: bool  # or the top one alone
     chain_start: str
     num_langevin_steps: int | None = None  # of a training chain; None: as many as in synthesis
 
@@ -80,8 +77,7 @@ METHODS = {
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
 _MIDDLE = (*_SMALL, Conv(512, 3, 1))
-
-GRIDS = {  # net of a grid by its size; a size between takes the next larger row
+GRIDS = {  # the net of a grid by its size; a size between takes the next larger row
     "paper": {  # author code 2018-01
         4: GridSpec(4, _SMALL),
         16: GridSpec(16, _MIDDLE),
@@ -101,105 +97,6 @@ def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
     row = table[min((s for s in table if s >= size), default=max(table))]
     convs = (dataclasses.replace(c, filters=max(1, round(c.filters * width))) for c in row.convs)
     return GridSpec(size, tuple(convs))
-
-
-def _setting(default: Any, help: str, identity: bool = True) -> Any:
-    """A field of Config: its default, its help as a flag, whether it makes a run another run."""
-    return dataclasses.field(default=default, metadata={"help": help, "identity": identity})
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything that decides what a run computes. Each field is a flag of the same name."""
-
-    dataset: str = _setting("digits", "data set: a row of the table DATASETS")
-    data_dir: str | None = _setting(
-        None, "where tfds keeps prepared data (default: $TFDS_DATA_DIR)", False
-    )
-    image_dir: str | None = _setting(
-        None, "folder or .zip of images to learn from, instead of --dataset", False
-    )
-    cache_dir: str | None = _setting(None, "where decoded images are kept (~/.cache/mgconv)", False)
-    classes: str = _setting(
-        "all", "classes to learn: all, names or numbers (cat,dog or 3,5), each (a model a class)"
-    )
-    flip: bool = _setting(False, "mirror half of the training images left to right, at random")
-
-    method: str = _setting("multigrid", f"how chains start: {', '.join(METHODS)}")
-    recipe: str = _setting("modern", "how it learns: paper, released, modern")
-    scale: str = _setting("cpu", "how much it learns: quick, cpu, full")
-
-    grids: tuple[int, ...] = _setting((1, 4, 16, 64), "sizes of the grids, from 1 up: 1,4,16,64")
-    width: float = _setting(1.0, "multiplies the number of filters of every layer")
-    batch_size: int = _setting(100, "images an update, and chains run at once")  # FACTS 2.2
-    num_updates: int = _setting(1000, "updates of every net", False)
-    minutes: float | None = _setting(
-        None, "instead of --num_updates: updates for so many minutes", False
-    )
-
-    nets: str = _setting("paper", "table of nets: paper, released")
-    normalization: str = _setting("batch", "after each convolution: batch (statistics), none")
-    activation: str = _setting("relu", "a Keras activation, or leaky_relu (slope 0.2)")
-    num_langevin_steps: int = _setting(30, "Langevin steps a grid")  # project page, Fig. 1
-    drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient in a step")
-    noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise")
-    num_quiet: int = _setting(0, "Langevin steps without noise at the end of a chain")
-    reference_sigma: float | None = _setting(
-        50 * PIXEL, "standard deviation of the white-noise reference; none leaves it out"
-    )
-    data_noise: float = _setting(0.0, "standard deviation of noise on observed images")
-    optimizer: str = _setting("sgd", "sgd (momentum beta1) or adam (beta1, 0.999)")
-    beta1: float = _setting(0.9, "momentum of sgd, beta1 of adam")
-    learning_rate: float = _setting(0.3, "learning rate of every grid")
-    learning_rate_decay: float = _setting(1.0, "learning rate's factor every decay_epochs epochs")
-    decay_epochs: int = _setting(12, "epochs between two decays of the learning rate")
-    author_gradients: bool = _setting(
-        False, "scale and clip gradients as the authors' code of 2018-01"
-    )
-    average_decay: float = _setting(
-        0.0, "sample from weights averaged with this decay; 0: the last weights"
-    )
-    pool_size: int | None = _setting(None, "persistent chains kept by pcd (default: ten batches)")
-
-    seed: int = _setting(0, "seed of weights, chains and the order of images")
-    out: str | None = _setting(None, "folder of the run (default: runs/...)", False)
-    resume: str = _setting("auto", "auto, must (fail if nothing to go on with), never", False)
-    log_every: int = _setting(10, "updates between two lines of metrics", False)
-    checkpoint_every: int = _setting(200, "updates between two checkpoints", False)
-    preview_every: int = _setting(200, "updates between two pictures of samples", False)
-
-    def __post_init__(self):
-        _validate(self)
-
-    @property
-    def size(self) -> int:
-        """Pixels a side of the top grid."""
-        return self.grids[-1]
-
-    @property
-    def learned_sizes(self) -> tuple[int, ...]:
-        """Sizes of the grids that have a net under this method."""
-        return self.grids[1:] if METHODS[self.method].all_grids else self.grids[-1:]
-
-    @property
-    def synthesis(self) -> Dynamics:
-        """Dynamics of one grid's chain from up-scaled colors; all methods spend alike in all."""
-        share = 1 if METHODS[self.method].all_grids else len(self.grids) - 1
-        steps, quiet = self.num_langevin_steps * share, self.num_quiet
-        return Dynamics(steps, self.drift, self.noise, quiet)
-
-    @property
-    def training(self) -> Dynamics:
-        """Langevin dynamics of one grid's training chain."""
-        steps = METHODS[self.method].num_langevin_steps
-        if steps is None:
-            return self.synthesis
-        return Dynamics(steps, self.drift, self.noise, 0)
-
-    def identity(self) -> dict[str, Any]:
-        """The fields that make a run another run: all but its budget, cadence and places."""
-        fields = dataclasses.fields(self)
-        return {f.name: getattr(self, f.name) for f in fields if f.metadata["identity"]}
 
 
 RECIPES = {
@@ -236,58 +133,145 @@ SCALES = {
 }
 
 
+NORMALIZATIONS = ("batch", "none")
+ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
+ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
+_LEGAL = {
+    ABOVE_0: lambda value: value > 0,
+    FROM_0: lambda value: value >= 0,
+    FROM_2: lambda value: value >= 2,
+    SHARE: lambda value: 0 <= value < 1,
+}
+
+
+def _setting(
+    default: Any,
+    help: str,
+    legal: str | None = None,
+    choices: Iterable[str] | None = None,
+    identity: bool = True,
+) -> Any:
+    """A field of Config: default, help as a flag, bounds; whether it makes a run another run."""
+    help += f": {', '.join(choices)}" if choices else ""
+    metadata = {"help": help, "legal": legal, "choices": choices, "identity": identity}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _place(default: Any, help: str, legal: str | None = None, choices=None) -> Any:
+    """A field that only says where, how much, how often: the run stays the same run."""
+    return _setting(default, help, legal, choices, identity=False)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes. Each field is a flag of the same name."""
+
+    dataset: str = _setting("digits", "data set, a row of DATASETS")
+    data_dir: str | None = _place(None, "where tfds keeps prepared data; else $TFDS_DATA_DIR")
+    image_dir: str | None = _place(None, "folder or .zip of images, instead of --dataset")
+    cache_dir: str | None = _place(None, "where decoded images are kept; else ~/.cache/mgconv")
+    classes: str = _setting("all", "all, each (a model a class), or classes by name or number")
+    flip: bool = _setting(False, "mirror half of the training images left to right, at random")
+
+    method: str = _setting("multigrid", "how chains start", choices=METHODS)
+    recipe: str = _setting("modern", "how it learns", choices=RECIPES)
+    scale: str = _setting("cpu", "how much it learns", choices=SCALES)
+
+    grids: tuple[int, ...] = _setting((1, 4, 16, 64), "sizes of the grids")  # project page
+    width: float = _setting(1.0, "multiplies the number of filters of every layer", ABOVE_0)
+    batch_size: int = _setting(100, "images an update, and chains at once", FROM_2)  # author code
+    num_updates: int = _place(1000, "updates of every net", ABOVE_0)
+    minutes: float | None = _place(None, "instead: updates for so many minutes", ABOVE_0)
+
+    nets: str = _setting("paper", "table of nets", choices=GRIDS)
+    normalization: str = _setting("batch", "after convolutions", choices=NORMALIZATIONS)
+    activation: str = _setting("relu", "after that", choices=ACTIVATIONS)
+    num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
+    drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
+    noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
+    num_quiet: int = _setting(0, "last Langevin steps of a chain, without noise", FROM_0)
+    reference_sigma: float | None = _setting(
+        50 * PIXEL, "standard deviation of the white-noise reference, or none", ABOVE_0
+    )
+    data_noise: float = _setting(0.0, "standard deviation of noise on observed images", FROM_0)
+    optimizer: str = _setting("sgd", "with momentum beta1, or", choices=("sgd", "adam"))
+    beta1: float = _setting(0.9, "momentum of sgd, beta1 of adam", SHARE)
+    learning_rate: float = _setting(0.3, "learning rate of every grid", ABOVE_0)
+    learning_rate_decay: float = _setting(1.0, "its factor every decay_epochs epochs", ABOVE_0)
+    decay_epochs: int = _setting(12, "epochs between decays of the learning rate", ABOVE_0)
+    author_gradients: bool = _setting(False, "scale and clip gradients as the authors in 2018-01")
+    average_decay: float = _setting(0.0, "of averaged weights for samples; 0: the last", SHARE)
+    pool_size: int | None = _setting(None, "persistent chains; else ten batches", ABOVE_0)
+
+    seed: int = _setting(0, "of weights, chains and the order of images", FROM_0)
+    out: str | None = _place(None, "folder of the run")
+    resume: str = _place("auto", "go on where a run is", choices=("auto", "must", "never"))
+    log_every: int = _place(10, "updates between two lines of metrics", ABOVE_0)
+    checkpoint_every: int = _place(200, "updates between two checkpoints", ABOVE_0)
+    preview_every: int = _place(200, "updates between two pictures of samples", ABOVE_0)
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        _check_grids(self.grids)
+        if self.seed >= 2**31:
+            raise UserError("--seed is too large", self.seed, "Give one below 2147483648.")
+        if self.pool_size is not None and self.pool_size % self.batch_size:
+            found = f"{self.pool_size}, batch {self.batch_size}"
+            raise UserError("--pool_size is no multiple of --batch_size", found, "Give a multiple.")
+
+    @property
+    def size(self) -> int:
+        """Pixels a side of the top grid."""
+        return self.grids[-1]
+
+    @property
+    def learned_sizes(self) -> tuple[int, ...]:
+        """Sizes of the grids that have a net under this method."""
+        return self.grids[1:] if METHODS[self.method].all_grids else self.grids[-1:]
+
+    @property
+    def synthesis(self) -> Dynamics:
+        """Dynamics of one grid's chain from up-scaled colors; all methods spend alike in all."""
+        share = 1 if METHODS[self.method].all_grids else len(self.grids) - 1
+        steps = self.num_langevin_steps * share
+        return Dynamics(steps, self.drift, self.noise, self.num_quiet)
+
+    @property
+    def training(self) -> Dynamics:
+        """Dynamics of one grid's training chain."""
+        steps = METHODS[self.method].num_langevin_steps
+        return self.synthesis if steps is None else Dynamics(steps, self.drift, self.noise)
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that make a run another run: all but its budget, cadence and places."""
+        fields = dataclasses.fields(self)
+        return {f.name: getattr(self, f.name) for f in fields if f.metadata["identity"]}
+
+
 def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     """Defaults < what a data set sets < scale < recipe < what is given.
 
     Raises:
         UserError: a name that no table has, or values that cannot work together.
     """
-    recipe = given.get("recipe", Config.recipe)
-    scale = given.get("scale", Config.scale)
-    presets = (defaults or {}) | SCALES[choose("scale", scale, SCALES)]
-    presets |= RECIPES[choose("recipe", recipe, RECIPES)]
-    if given.get("num_updates") is not None and given.get("minutes") is None:
+    presets = (defaults or {}) | SCALES[choose("scale", given.get("scale", Config.scale), SCALES)]
+    presets |= RECIPES[choose("recipe", given.get("recipe", Config.recipe), RECIPES)]
+    if given.get("num_updates") is not None:
         presets.pop("minutes", None)
     return Config(**(presets | given))
 
 
-def _validate(config: Config) -> None:
-    choose("method", config.method, METHODS)
-    choose("recipe", config.recipe, RECIPES)
-    choose("scale", config.scale, SCALES)
-    choose("nets", config.nets, GRIDS)
-    choose("normalization", config.normalization, ("batch", "none"))
-    choose("optimizer", config.optimizer, ("adam", "sgd"))
-    choose("--resume", config.resume, ("auto", "must", "never"))
-    _validate_grids(config.grids)
-    above = {"num_updates": 0, "num_langevin_steps": 0, "batch_size": 1, "width": 0, "drift": 0}
-    above |= {"learning_rate": 0, "learning_rate_decay": 0, "decay_epochs": 0, "minutes": 0}
-    above |= {"reference_sigma": 0, "pool_size": 0, "log_every": 0, "checkpoint_every": 0}
-    above |= {"preview_every": 0}
-    for name, bound in above.items():
-        _check_number(config, name, lambda v, b=bound: v > b, f"a number above {bound}")
-    for name in ("noise", "data_noise", "num_quiet", "seed"):
-        _check_number(config, name, lambda v: v >= 0, "a number of 0 or more")
-    for name in ("beta1", "average_decay"):
-        _check_number(config, name, lambda v: 0 <= v < 1, "a number in [0, 1)")
-    if config.seed >= 2**31:
-        raise UserError("--seed is too large", config.seed, "Give one below 2147483648.")
-    pool = config.pool_size
-    if pool is not None and pool % config.batch_size:
-        raise UserError("--pool_size is no multiple of --batch_size", pool, "Give a multiple.")
+def _check(field: dataclasses.Field, value: Any) -> None:
+    legal, choices = field.metadata["legal"], field.metadata["choices"]
+    if choices:
+        choose(field.name, value, choices)
+    if legal and value is not None and not (math.isfinite(value) and _LEGAL[legal](value)):
+        raise UserError(f"--{field.name} is out of range", value, f"Give a number {legal}.")
 
 
-def _check_number(config: Config, name: str, legal, wanted: str) -> None:
-    value = getattr(config, name)
-    if value is not None and not (math.isfinite(value) and legal(value)):
-        raise UserError(f"--{name} is out of range", value, f"Give {wanted}.")
-
-
-def _validate_grids(grids: tuple[int, ...]) -> None:
-    found, remedy = (
-        ",".join(map(str, grids)),
-        "Give ascending sizes from 1 up, each dividing the next.",
-    )
+def _check_grids(grids: tuple[int, ...]) -> None:
+    found, remedy = ",".join(map(str, grids)), "Give sizes from 1 up, each dividing the next."
     if len(grids) < 2 or grids[0] != 1:
         raise UserError("--grids must begin with 1 and have a finer grid", found, remedy)
     for coarse, fine in itertools.pairwise(grids):

@@ -80,24 +80,24 @@ def _digits(split: str, data_dir=None) -> Source:
     return Source({"split": split}, tuple("0123456789"), lambda: iter(pairs))
 
 
-PHOTO_STRIDE = 4
-PHOTO_TEST_LEFT = 256  # the right end of each halved photograph is for testing
+PHOTO_TRAIN_WIDTH = 96  # of 160: the right end of each photograph is for testing
 
 
 def _photos(split: str, data_dir=None) -> Source:
-    """64 x 64 crops of the two photographs at half size; no pixel is in training and in test."""
+    """64 x 64 crops of the photographs at a quarter; no pixel is in training and in test."""
     from sklearn.datasets import load_sample_images
 
-    halves = [
-        np.rint(image[:426].reshape(213, 2, 320, 2, 3).mean((1, 3))).astype(np.uint8)
+    quarters = [
+        np.rint(image[:424].reshape(106, 4, 160, 4, 3).mean((1, 3))).astype(np.uint8)
         for image in load_sample_images().images
     ]
-    first, last = (0, PHOTO_TEST_LEFT - 64) if split == "train" else (PHOTO_TEST_LEFT, 320 - 64)
+    train = range(0, PHOTO_TRAIN_WIDTH - 64 + 1, 2)
+    test = range(PHOTO_TRAIN_WIDTH, 160 - 64 + 1)
     pairs = [
         (photo[top : top + 64, left : left + 64], label)
-        for label, photo in enumerate(halves)
-        for top in range(0, 213 - 64 + 1, PHOTO_STRIDE)
-        for left in range(first, last + 1, PHOTO_STRIDE)
+        for label, photo in enumerate(quarters)
+        for top in range(0, 106 - 64 + 1, 2)
+        for left in (train if split == "train" else test)
     ]
     return Source({"split": split}, ("temple", "flower"), lambda: iter(pairs))
 
@@ -223,7 +223,7 @@ def load_images(
         source = image_files(image_dir, split)
     else:
         source = spec.source(split, data_dir)
-    facts = {"dataset": dataset, "size": size, "channels": spec.channels, "format": 1}
+    facts = {"dataset": dataset, "size": size, "channels": spec.channels, "format": 2}
     key = hashlib.sha256(json.dumps(facts | source.facts, sort_keys=True).encode()).hexdigest()
     root = Path(cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv").expanduser()
     folder = root / f"{dataset}-{split}-{size}-{key[:16]}"

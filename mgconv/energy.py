@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from mgconv.config import GridSpec, UserError
+from mgconv.config import GridSpec
 
 BLACK = -1.0  # where the reference distribution is centered, on [-1, 1]
 EPSILON = 1e-5  # author code 2018-01
@@ -27,18 +27,13 @@ class BatchStatistics(keras.layers.Layer):
         )[0]
 
 
-NORMALIZATIONS = {"batch": BatchStatistics, "none": None}
+NORMALIZATIONS = {"batch": BatchStatistics, "none": keras.layers.Identity}
 
 
 def _activation(name: str) -> keras.layers.Layer:
     if name == "leaky_relu":
         return keras.layers.LeakyReLU(negative_slope=0.2)  # author code 2018-04
-    try:
-        return keras.layers.Activation(name)
-    except ValueError:
-        raise UserError(
-            "Unknown activation", f'"{name}"', "Give a Keras activation such as relu or silu."
-        ) from None
+    return keras.layers.Activation(name)
 
 
 class EnergyNet(keras.Model):
@@ -64,15 +59,15 @@ class EnergyNet(keras.Model):
     ):
         super().__init__(name=f"grid_{spec.size}")
         self.spec, self.reference_sigma = spec, reference_sigma
-        normalize = NORMALIZATIONS[normalization] or (lambda: keras.layers.Identity())
-        self.blocks = [
-            [
-                keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, "same"),
-                normalize(),
-                _activation(activation),
-            ]
+        make_norm = NORMALIZATIONS[normalization]
+        self.convolutions = [
+            keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, "same")
             for conv in spec.convs
         ]
+        self.norms = [make_norm() for _ in spec.convs]
+        self.activations = [_activation(activation) for _ in spec.convs]
+        for index, layer in enumerate((*self.convolutions, *self.norms)):
+            setattr(self, f"layer_{index}", layer)  # tf.train.Checkpoint does not look into lists
         self.scalar = keras.layers.Dense(1)
         self(tf.zeros([2, spec.size, spec.size, channels]))  # builds every layer
         self.initialize(seed)
@@ -89,7 +84,7 @@ class EnergyNet(keras.Model):
     def features(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Map of every convolutional layer after its activation, each [B, h, w, K]."""
         maps = []
-        for convolve, normalize, activate in self.blocks:
+        for convolve, normalize, activate in zip(self.convolutions, self.norms, self.activations):
             x = activate(normalize(convolve(x)))
             maps.append(x)
         return maps
@@ -97,7 +92,7 @@ class EnergyNet(keras.Model):
     def f(self, x: tf.Tensor) -> tf.Tensor:
         """The scalar of the bottom-up ConvNet, [B]."""
         top = self.features(x)[-1]
-        return self.scalar(tf.reshape(top, [-1, self._flat_size(top)]))[:, 0]
+        return self.scalar(tf.reshape(top, [-1, top.shape[1:].num_elements()]))[:, 0]
 
     def call(self, x):
         """The energy U of each image, [B, s, s, C] -> [B]."""
@@ -105,7 +100,3 @@ class EnergyNet(keras.Model):
             return -self.f(x)
         distance = tf.reduce_sum(tf.square(x - BLACK), axis=[1, 2, 3])
         return distance / (2 * self.reference_sigma**2) - self.f(x)
-
-    @staticmethod
-    def _flat_size(x):
-        return x.shape[1] * x.shape[2] * x.shape[3]

@@ -19,9 +19,8 @@ fold_in = tf.random.experimental.stateless_fold_in
 def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     """Gradients as the authors' code of 2018-01 scales and clips them.
 
-    The fully connected layer's are multiplied by 0.1, every convolution kernel's divided by the
-    area of the *first* layer's map, and a tensor whose largest absolute value is above 1 is scaled
-    down to 1.
+    The fully connected layer's times 0.1, each kernel's divided by the area of the *first* layer's
+    map; then a tensor whose largest absolute value is above 1 is scaled to 1.
     """
     area = (net.spec.size // net.spec.convs[0].stride) ** 2
     scaled = []
@@ -97,14 +96,15 @@ class GridLearner(tf.Module):
         Args:
             observed: [B, s, s, C], the training images at this grid.
             coarser: [B, s', s', C], what `ChainStart.begin` takes.
-            seed: int32 [2].
+            seed: int32 [2], of noise.
             begin: what known pixels make of the chain start.
             hold: projection after each Langevin step.
 
         Returns:
             The synthesized images, [B, s, s, C], and scalars for the log.
         """
-        observed = self._with_noise(observed, fold_in(seed, 0))
+        z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
+        observed = tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
         x0 = begin(self.start.begin(observed, coarser))
         synthesized, info = langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
         self.start.end(synthesized)
@@ -112,17 +112,11 @@ class GridLearner(tf.Module):
         contrast = tf.math.reduce_std(synthesized) / tf.math.reduce_std(observed)
         return synthesized, {"gap": gap, "contrast": contrast, **info._asdict()}
 
-    def _with_noise(self, observed, seed):
-        if self.data_noise == 0:
-            return observed
-        z = tf.random.stateless_normal(tf.shape(observed), seed)
-        return tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
-
     def _ascend(self, observed, synthesized):
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
-            # two calls: observed and synthesized images keep batch statistics of their own
+            # two calls: batch statistics of observed and synthesized images stay apart
             gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
             # an all-reduce over devices sums, so each replica's share is divided by their number
             loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
@@ -200,22 +194,17 @@ class MultigridLearner(tf.Module):
         return scalars
 
     @tf.function(autograph=False)
-    def sample(self, colors: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
-        """Chains from colors [B, 1, 1, C] through all grids: [B, s, s, C] each, coarse to fine."""
-        return self._chain(colors, seed, None, None)
+    def sample(
+        self,
+        colors: tf.Tensor,
+        seed: tf.Tensor,
+        images: tf.Tensor | None = None,
+        visible: tf.Tensor | None = None,
+    ) -> list[tf.Tensor]:
+        """Chains from colors [B, 1, 1, C] through all grids: [B, s, s, C] each, coarse to fine.
 
-    @tf.function(autograph=False)
-    def fill(self, images: tf.Tensor, visible: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
-        """As `sample`, but from the visible pixels of images [B, S, S, C], which are held.
-
-        Args:
-            images: what stands at hidden pixels has no influence.
-            visible: bool [B, S, S, 1], True where a pixel is known.
-            seed: int32 [2].
+        Where `visible`, bool [B, S, S, 1], is True, the pixels of images [B, S, S, C] are held.
         """
-        return self._chain(_colors(images, visible), seed, images, visible)
-
-    def _chain(self, colors, seed, images, visible):
         samples, coarser = [], colors
         for index, grid in enumerate(self.grids):
             begin, hold = _known(images, visible, grid.size)
@@ -223,6 +212,10 @@ class MultigridLearner(tf.Module):
             coarser, _ = grid.synthesize(x0, fold_in(seed, index), hold)
             samples.append(coarser)
         return samples
+
+    def fill(self, images: tf.Tensor, visible: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
+        """Samples given the visible pixels; what stands at hidden ones has no influence."""
+        return self.sample(_colors(images, visible), seed, images, visible)
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Samples at every grid for a person to look at, from colors of the reference images."""

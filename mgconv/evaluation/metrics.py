@@ -28,7 +28,8 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ cov_b @ root), 0)).sum()
     difference = a.mean(axis=0) - b.mean(axis=0)
-    return float(difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
+    distance = difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2 * cross
+    return max(0.0, float(distance))  # rounding
 
 
 def mean_pairwise_distance(images: np.ndarray) -> float:

@@ -1,0 +1,43 @@
+# Every target makes .venv when there is none, and installs again only when setup.py changed.
+#   RECIPE=paper|released|modern   SCALE=quick|cpu|full   FLAGS="--seed=1 ..."
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SCALE ?= quick
+RUN := $(BIN)/python -m
+OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: exp1 exp2 exp3 test lint bench data tables tensorboard clean help
+
+$(INSTALLED): setup.py
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV)" && $(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+exp1: $(INSTALLED)  ## experiment 1: synthesis; writes runs/exp1/SCALE/report.html
+	$(RUN) experiments.exp1_synthesis --scale=$(SCALE) $(OPTIONS)
+
+exp2 exp3 data tables:
+	@echo "make $@ is not built yet; make help lists what is." >&2; exit 1
+
+test: $(INSTALLED)  ## all tests
+	$(RUN) pytest -q -n 2 $(FLAGS)
+
+lint: $(INSTALLED)  ## style of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(INSTALLED)  ## speed of the Langevin chains, grid by grid
+	$(RUN) benchmarks.langevin $(FLAGS)
+
+tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
+	$(BIN)/tensorboard --logdir runs $(FLAGS)
+
+clean:  ## removes the virtual environment and caches, never a run
+	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile

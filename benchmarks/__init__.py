@@ -1,0 +1,1 @@
+"""Ratios of things measured in turn in one run: python -m benchmarks.NAME."""

@@ -1,0 +1,74 @@
+"""Render the README's tables from results/: each between two marker comments that name its files.
+
+python -m experiments.tables          # writes README.md
+python -m experiments.tables --check  # exit 1 when README.md is not what results/ say
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from experiments.common import main
+from experiments.report import markdown_table
+from mgconv.config import UserError
+from mgconv.images import replace_file
+from mgconv.tracking import read_json
+
+ROOT = Path(__file__).parent.parent
+MARKED = re.compile(r"(<!-- table ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def define_flags(values) -> None:
+    """Flags of this program."""
+    flags.DEFINE_bool("check", False, "only compare", flag_values=values)
+
+
+def run(values) -> None:
+    """Puts every table in its place."""
+    path = ROOT / "README.md"
+    text = path.read_text()
+    rendered = render(text)
+    if values["check"].value:
+        if rendered != text:
+            raise UserError("README.md differs from", "results/", "Run: make tables")
+    else:
+        replace_file(path, rendered)
+
+
+def render(text: str) -> str:
+    """The text with every marked table made anew.
+
+    A marker is `<!-- table PANEL FILE [FILE ...] -->`: the table of a panel in files under
+    results/; of several (seeds), numbers become mean +- standard deviation.
+    """
+    return MARKED.sub(lambda m: f"{m[1]}{_table(*m[2].split())}\n{m[3]}", text)
+
+
+def _table(panel: str, *files: str) -> str:
+    tables = [read_json(ROOT / "results" / file)["panels"][panel]["table"] for file in files]
+    header, first = tables[0]["header"], tables[0]["rows"]
+    if any([row[0] for row in t["rows"]] != [row[0] for row in first] for t in tables):
+        raise UserError("Tables with different rows", ", ".join(files), "Join runs that compare.")
+    rows = [
+        [join(cells) for cells in zip(*versions)] for versions in zip(*(t["rows"] for t in tables))
+    ]
+    return markdown_table(header, rows)
+
+
+def join(cells: tuple[str, ...]) -> str:
+    """One cell of several runs: equal ones as they are, numbers as mean +- standard deviation."""
+    if len(set(cells)) == 1:
+        return cells[0]
+    parts = [re.fullmatch(r"(-?[\d.]+)(%?)", cell) for cell in cells]
+    if not all(parts):
+        return "; ".join(cells)
+    numbers = np.array([float(part[1]) for part in parts])
+    decimals = max(len(part[1].partition(".")[2]) for part in parts)
+    unit = parts[0][2]
+    return f"{numbers.mean():.{decimals}f} ± {numbers.std(ddof=1):.{decimals}f}{unit}"
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

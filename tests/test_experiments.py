@@ -1,0 +1,291 @@
+"""The programs as users meet them: help, flags, bad input, kill and resume, a whole experiment."""
+
+import importlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from absl import flags
+from PIL import Image
+
+from experiments import common
+
+ROOT = Path(__file__).parent.parent
+PROGRAMS = ["train", "sample", "exp1_synthesis"]
+TINY = [
+    "--width=.03", "--batch_size=8", "--num_langevin_steps=2", "--num_updates=2", "--log_every=1",
+]  # fmt: skip
+
+
+def program(name):
+    return importlib.import_module(f"experiments.{name}")
+
+
+def call(name, *arguments):
+    """A program in this process; SystemExit where the command would exit with an error."""
+    module = program(name)
+    common.main(module.run, module.define_flags, module.__doc__, [name, *arguments])
+
+
+def command(name, *arguments, **options):
+    """A program as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tiny finished run."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    call("train", "--dataset=digits", "--classes=3", f"--out={folder}", *TINY)
+    return folder
+
+
+# -- help and flags
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_lists_every_flag_at_once_and_without_tensorflow(name):
+    code = (
+        f"import sys; sys.argv = ['{name}', '--help']; import runpy\n"
+        f"runpy.run_module('experiments.{name}', run_name='__main__')\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert time.perf_counter() - start < 10  # 0.1 s on an idle machine
+    values = flags.FlagValues()
+    program(name).define_flags(values)
+    assert all(f"--{flag}:" in done.stdout for flag in values)
+
+
+def readme_commands():
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```(?:bash|sh)?\n(.*?)```", text, re.DOTALL)
+    inline = re.findall(r"`((?:make|python -m) [^`]+)`", text)
+    return [line for block in blocks for line in block.splitlines()] + inline
+
+
+def test_every_command_of_the_readme_parses():
+    targets = set(re.findall(r"^([a-z0-9 ]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = {target for line in targets for target in line.split()}
+    commands = [line.split("#")[0].split() for line in readme_commands()]
+    checked = 0
+    for words in commands:
+        if words[:2] == ["python", "-m"] and words[2].startswith(("experiments.", "benchmarks.")):
+            values = flags.FlagValues()
+            importlib.import_module(words[2]).define_flags(values)
+            assert values(words[2:]) == words[2:3], words
+            checked += 1
+        elif words[:1] == ["make"]:
+            assert words[1] in targets, words
+            checked += 1
+    assert checked >= 8
+
+
+# -- bad input: (program, flags, what the line must say)
+
+BAD = [
+    ("train", ["--dataset=digitz"], 'Unknown data set: "digitz". Did you mean digits'),
+    ("train", ["--recipe=papr"], "Did you mean paper"),
+    ("train", ["--method=multi_grid"], "Did you mean multigrid"),
+    ("train", ["--scale=huge"], "Known: quick, cpu, full"),
+    ("train", ["--grids=1,4,6"], "4 does not divide 6"),
+    ("train", ["--grids=2,4"], "must begin with 1"),
+    ("train", ["--grids=a"], "no list of sizes"),
+    ("train", ["--batch_size=1"], "--batch_size is out of range: 1"),
+    ("train", ["--batch_size=5000"], "larger than the data: 5000 > 1257"),
+    ("train", ["--learning_rate=nan"], "--learning_rate is out of range"),
+    ("train", ["--drift=-1"], "--drift is out of range"),
+    ("train", ["--noise=inf"], "--noise is out of range"),
+    ("train", ["--reference_sigma=x"], "--reference_sigma is no number"),
+    ("train", ["--num_updates=many"], "--num_updates=many"),
+    ("train", ["--colour=3"], "Unknown command line flag 'colour'"),
+    ("train", ["digits"], 'Unexpected argument: "digits"'),
+    ("train", ["--classes=eleven"], 'Unknown class: "eleven"'),
+    ("train", ["--dataset=image_dir"], "Give --image_dir"),
+    ("train", ["--dataset=digits", "--image_dir=x"], "Two data sets"),
+    ("train", ["--image_dir=/no/such/folder"], "No such --image_dir"),
+    ("train", ["--dataset=cifar10"], "make data DATASET=cifar10"),
+    ("train", ["--activation=softmix"], 'Unknown activation: "softmix"'),
+    ("train", ["--resume=must"], "Nothing to resume"),
+    ("sample", [], "--run is missing"),
+    ("sample", ["--run=/no/such/run"], "Give the folder of a run"),
+    ("exp1_synthesis", ["--methods=pcd"], "leaves out: multigrid"),
+    ("exp1_synthesis", ["--datasets=celebrities"], 'Unknown data set: "celebrities"'),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "told"), BAD)
+def test_bad_input_gets_one_line_and_exit_code_1(name, arguments, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    out = [f"--out={tmp_path / 'run'}"] if name != "sample" else []
+    with pytest.raises(SystemExit) as exit_:
+        call(name, *arguments, *out)
+    message = exit_.value.code
+    assert isinstance(message, str)  # printed to stderr with exit code 1
+    assert told in message
+    assert "\n" not in message
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def image_folder(folder, sizes, broken=0):
+    folder.mkdir()
+    for index, size in enumerate(sizes):
+        pixels = np.random.default_rng(index).integers(0, 256, [size, size, 3], np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    for index in range(broken):
+        (folder / f"broken-{index}.jpg").write_bytes(b"no image")
+    return folder
+
+
+def test_a_folder_that_cannot_be_learned_from_is_told(tmp_path):
+    cases = {
+        "small": ([8] * 4, 0, "smaller than"),
+        "broken": ([], 3, "broken"),
+        "empty": ([], 0, ""),
+    }
+    for name, (sizes, broken, told) in cases.items():
+        folder = image_folder(tmp_path / name, sizes, broken)
+        with pytest.raises(SystemExit) as exit_:
+            call("train", f"--image_dir={folder}", f"--out={tmp_path / 'run'}", *TINY)
+        assert told in exit_.value.code
+        assert "\n" not in exit_.value.code
+
+
+def test_broken_images_among_good_ones_are_skipped_and_counted(tmp_path, capsys):
+    folder = image_folder(tmp_path / "mixed", [16] * 10, broken=2)
+    out = tmp_path / "run"
+    call("train", f"--image_dir={folder}", "--grids=1,4,16", f"--out={out}", *TINY)
+    assert "skipped 2 images" in capsys.readouterr().out
+    assert json.loads((out / "config.json").read_text())["data"]["num_images"] == 10
+
+
+def test_a_folder_with_another_run_is_refused_and_left_alone(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    with pytest.raises(SystemExit) as exit_:
+        call("train", "--dataset=digits", "--classes=3", f"--out={finished}", *TINY, "--noise=.5")
+    assert "noise 0" in exit_.value.code
+    assert "Choose another --out" in exit_.value.code
+    with pytest.raises(SystemExit, match="--resume=never"):
+        arguments = ["--dataset=digits", "--classes=3", f"--out={finished}", *TINY]
+        call("train", *arguments, "--resume=never")
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+
+
+def test_a_truncated_or_foreign_checkpoint_is_told(finished, tmp_path):
+    truncated = tmp_path / "truncated"
+    shutil.copytree(finished, truncated)
+    data = next((truncated / "checkpoints").glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(SystemExit, match="Cannot use checkpoint"):
+        call("sample", f"--run={truncated}")
+    foreign = tmp_path / "foreign"
+    call("train", "--classes=3", "--method=cd1", f"--out={foreign}", *TINY)
+    shutil.rmtree(foreign / "checkpoints")
+    shutil.copytree(finished / "checkpoints", foreign / "checkpoints")
+    with pytest.raises(SystemExit, match="Cannot use checkpoint"):
+        call("sample", f"--run={foreign}")
+
+
+def test_a_full_disk_is_told_and_the_run_stays(finished, monkeypatch):
+    from mgconv import training
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    before = (finished / "config.json").read_text()
+    monkeypatch.setattr(training.tf.train.CheckpointManager, "save", full)
+    arguments = ["--dataset=digits", "--classes=3", f"--out={finished}", *TINY[:-2]]
+    with pytest.raises(SystemExit, match="No space left on device"):
+        call("train", *arguments, "--num_updates=3")
+    monkeypatch.undo()
+    call("sample", f"--run={finished}", "--num=2")
+    assert json.loads(before)["config"]["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("train", ["--method=x"]), ("train", ["--grids=1,3,4"]), ("sample", ["--run=/none"])],
+)
+def test_bad_input_of_a_real_command(name, arguments):
+    done = command(name, *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+# -- runs
+
+
+def test_samples_are_written_under_the_run(finished):
+    call("sample", f"--run={finished}", "--num=5", "--seed=3")
+    with np.load(finished / "samples" / "draw-3.npz", allow_pickle=False) as content:
+        assert content["images"].shape == (5, 8, 8, 1)
+        assert content["images"].dtype == np.uint8
+    with Image.open(finished / "samples" / "draw-3.png") as picture:
+        assert picture.width > 8
+
+
+def weights(folder):
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(folder / "checkpoints")))
+    names = [name for name in reader.get_variable_to_shape_map() if "seconds" not in name]
+    return {
+        name: reader.get_tensor(name) for name in names if name != "_CHECKPOINTABLE_OBJECT_GRAPH"
+    }
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
+    settings = ["--classes=3", "--method=pcd", "--checkpoint_every=3", *TINY[:3]]
+    budget = ["--num_updates=60"]
+    call("train", *settings, *budget, f"--out={tmp_path / 'whole'}")
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.train", *settings, *budget, f"--out={killed}"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(killed.glob("checkpoints/*.index")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    call("train", *settings, *budget, f"--out={killed}")
+    whole, resumed = weights(tmp_path / "whole"), weights(killed)
+    assert whole.keys() == resumed.keys()
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
+    settings = [*TINY, f"--out={tmp_path}"]
+    call("exp1_synthesis", *settings)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert set(results["panels"]) == {"photos", "digits"}
+    systems = [row["system"] for row in results["panels"]["digits"]["scores"]]
+    assert {"Real images (test)", "class mean + noise", "Multi-grid", "One-step CD"} <= set(systems)
+    page = (tmp_path / "report.html").read_text()
+    assert 'src="data:image/png' in page
+    assert "http" not in page  # self-contained
+    assert "6.565" in page
+    assert "not run" in page
+    with Image.open(tmp_path / "figures" / "photos-1-grids.png") as picture:
+        assert picture.height > 4 * 64  # the strips of 1, 4, 16 and 64 pixels
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")}
+    assert len(made) == 4 + 10 + 3 * 3
+    call("exp1_synthesis", *settings)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
+    again = json.loads((tmp_path / "results.json").read_text())
+    assert again["panels"]["digits"]["scores"] == results["panels"]["digits"]["scores"]
