@@ -49,7 +49,9 @@ class Panel:
 
 PANELS = {
     "photos": Panel(quick={"minutes": 1.0, "batch_size": 16}),
-    "digits": Panel("each", ("1", "3", "8"), scored=True, quick={"minutes": 0.28}),
+    "digits": Panel(
+        "each", ("1", "3", "8"), scored=True, quick={"minutes": 0.28, "batch_size": 32}
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from absl import flags
 
 from experiments.common import define_config_flags, given_settings, main, start_tensorflow
 
-DYNAMICS = ("num_langevin_steps", "drift", "noise", "num_quiet")
+DYNAMICS = ("num_langevin_steps", "drift", "noise", "noise_end")
 
 
 def define_flags(values) -> None:

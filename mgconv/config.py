@@ -56,7 +56,7 @@ class Dynamics:
     num_langevin_steps: int
     drift: float
     noise: float
-    num_quiet: int = 0  # of the steps, the last ones, without noise
+    noise_end: float = 1.0  # noise of the last step over the first's; linear between
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,15 @@ RECIPES = {
     "modern": {  # ours
         "normalization": "none",
         "activation": "silu",
-        "drift": 0.5,
-        "noise": 0.1,
+        "drift": 1.0,
+        "noise": 0.03,
+        "noise_end": 0.0,
         "reference_sigma": None,
-        "data_noise": 0.05,
+        "data_noise": 0.03,
         "optimizer": "adam",
         "beta1": 0.5,
-        "learning_rate": 1e-3,
+        "learning_rate": 5e-4,
+        "average_decay": 0.99,
     },
 }
 
@@ -189,7 +191,7 @@ class Config:
     num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
     drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
     noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
-    num_quiet: int = _setting(0, "last Langevin steps of a chain, without noise", FROM_0)
+    noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
     reference_sigma: float | None = _setting(
         50 * PIXEL, "standard deviation of the white-noise reference, or none", ABOVE_0
     )
@@ -235,7 +237,7 @@ class Config:
         """Dynamics of one grid's chain from up-scaled colors; all methods spend alike in all."""
         share = 1 if METHODS[self.method].all_grids else len(self.grids) - 1
         steps = self.num_langevin_steps * share
-        return Dynamics(steps, self.drift, self.noise, self.num_quiet)
+        return Dynamics(steps, self.drift, self.noise, self.noise_end)
 
     @property
     def training(self) -> Dynamics:

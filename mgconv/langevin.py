@@ -34,7 +34,8 @@ def langevin(
 ) -> tuple[tf.Tensor, ChainInfo]:
     """Runs x <- project(clip(x - drift dU/dx + noise z, -1, 1)) for a finite number of steps.
 
-    With T = noise^2 / (2 drift) it samples exp(-U / T) on the box, up to discretization.
+    With T = noise^2 / (2 drift) it samples exp(-U / T) on the box, up to discretization. Where
+    dynamics.noise_end is not 1, the noise changes linearly along the chain.
 
     Args:
         energy_fn: U, [B, s, s, C] -> [B].
@@ -52,8 +53,8 @@ def langevin(
         moved = x - drift
         if dynamics.noise > 0:
             z = tf.random.stateless_normal(tf.shape(x), _fold_in(seed, t))
-            quiet = t >= dynamics.num_langevin_steps - dynamics.num_quiet
-            moved += tf.where(quiet, 0.0, dynamics.noise) * z
+            progress = tf.cast(t, tf.float32) / max(1, dynamics.num_langevin_steps - 1)
+            moved += dynamics.noise * (1 + (dynamics.noise_end - 1) * progress) * z
         x = project(tf.clip_by_value(moved, -1.0, 1.0))
         x = tf.ensure_shape(x, x0.shape)  # a projection must not lose what the loop relies on
         return t + 1, x, squared_drift + tf.reduce_mean(tf.square(drift))

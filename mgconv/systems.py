@@ -231,7 +231,7 @@ def load(folder: str | os.PathLike, **dynamics) -> MultigridSystem | ClassCondit
 
     Args:
         folder: of a run, or of one with a model a class.
-        **dynamics: noise, drift, num_langevin_steps or num_quiet other than learned with.
+        **dynamics: noise, drift, num_langevin_steps or noise_end other than learned with.
 
     Raises:
         UserError: the folder is no run, or holds no checkpoint.

@@ -1,0 +1,39 @@
+"""Fixtures: a cache that goes away, settings so small that an update takes milliseconds, images."""
+
+import numpy as np
+import pytest
+
+from mgconv.config import make_config
+from mgconv.datasets import ImageSet
+
+TINY = {
+    "grids": (1, 2, 4), "width": 0.05, "batch_size": 4, "num_langevin_steps": 3,
+    "num_updates": 4, "log_every": 1, "checkpoint_every": 2, "preview_every": 100,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory):
+    """Where decoded images are kept for as long as the tests run, also by other processes."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MGCONV_CACHE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Makes a Config of two tiny grids; what is given overrides it."""
+    return lambda **given: make_config(**(TINY | given))
+
+
+@pytest.fixture(scope="session")
+def toy_images():
+    """Makes an ImageSet of random pixels in [low, high)."""
+
+    def make(num=12, size=4, channels=1, class_names=("toy",), seed=0, low=0, high=256):
+        rng = np.random.default_rng(seed)
+        pixels = rng.integers(low, high, [num, size, size, channels], np.uint8)
+        return ImageSet(pixels, np.arange(num) % len(class_names), tuple(class_names))
+
+    return make

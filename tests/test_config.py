@@ -1,0 +1,269 @@
+"""Settings: presets, their precedence, what is refused, what makes a run another run."""
+
+import dataclasses
+import math
+import typing
+
+import pytest
+
+from mgconv import config as config_module
+from mgconv.config import (
+    ACTIVATIONS,
+    GRIDS,
+    METHODS,
+    NORMALIZATIONS,
+    PIXEL,
+    RECIPES,
+    SCALES,
+    Config,
+    UserError,
+    grid_spec,
+    make_config,
+)
+
+FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+BOUNDED = [name for name, field in FIELDS.items() if field.metadata["legal"]]
+CHOSEN = [name for name, field in FIELDS.items() if field.metadata["choices"]]
+
+
+def refused(**given):
+    """What the user is told about these settings."""
+    with pytest.raises(UserError) as error:
+        make_config(**given)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# -- precedence
+
+
+def test_each_source_of_a_value_overrides_the_ones_before_it(monkeypatch):
+    """Defaults < data set < scale < recipe < given; a source that is silent changes nothing."""
+    sources = [None, {"width": 0.2}, {"width": 0.3}, {"width": 0.4}, {"width": 0.5}]
+    for last in range(len(sources)):
+        for silent in range(1, len(sources)):
+            data_set, scale, recipe, given = (
+                sources[i] if i <= last and i != silent else {} for i in range(1, 5)
+            )
+            monkeypatch.setitem(SCALES, "this_scale", scale)
+            monkeypatch.setitem(RECIPES, "this_recipe", recipe)
+            names = {"scale": "this_scale", "recipe": "this_recipe"}
+            speaking = [i for i in range(1, last + 1) if i != silent]
+            expected = sources[max(speaking)]["width"] if speaking else Config.width
+            assert make_config(data_set, **names, **given).width == expected
+
+
+def test_recipe_and_scale_are_independent():
+    for scale, scale_row in SCALES.items():
+        for recipe, recipe_row in RECIPES.items():
+            config = make_config(scale=scale, recipe=recipe)
+            assert {k: getattr(config, k) for k in recipe_row} == recipe_row
+            own = scale_row.keys() - recipe_row.keys()
+            assert {k: getattr(config, k) for k in own} == {k: scale_row[k] for k in own}
+
+
+def test_a_given_number_of_updates_takes_the_place_of_a_preset_of_minutes():
+    assert make_config(scale="quick").minutes == SCALES["quick"]["minutes"]
+    given = make_config(scale="quick", num_updates=7)
+    assert (given.minutes, given.num_updates) == (None, 7)
+
+
+@pytest.mark.parametrize(
+    ("table", "field"), [(METHODS, "method"), (RECIPES, "recipe"), (SCALES, "scale")]
+)
+def test_every_row_makes_a_valid_config(table, field):
+    for name in table:
+        assert getattr(make_config(**{field: name}), field) == name
+
+
+def test_tables_name_only_fields_of_config():
+    for row in (*RECIPES.values(), *SCALES.values()):
+        assert row.keys() <= FIELDS.keys()
+
+
+def test_every_setting_has_a_help_text():
+    assert all(len(field.metadata["help"]) > 10 for field in FIELDS.values())
+
+
+def test_the_papers_constants_are_those_of_0_to_255_divided_by_half_the_range():
+    paper = make_config(recipe="paper", scale="full")
+    assert PIXEL == 2 / 255
+    assert paper.noise == pytest.approx(0.3 / 127.5)
+    assert paper.drift == pytest.approx((0.3 / 127.5) ** 2 / 2)
+    assert paper.reference_sigma == pytest.approx(50 / 127.5)
+    assert paper.noise**2 / (2 * paper.drift) == pytest.approx(1)  # temperature
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, -1e-9])
+def test_numbers_that_are_not_finite_or_of_the_wrong_sign_are_refused(name, value):
+    assert refused(**{name: value}).startswith(f"--{name} is out of range: {value}.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 1), ("batch_size", 0), ("width", 0), ("num_updates", 0), ("minutes", 0),
+        ("num_langevin_steps", 0), ("drift", 0), ("learning_rate", 0), ("reference_sigma", 0),
+        ("beta1", 1), ("average_decay", 1.0), ("checkpoint_every", 0), ("pool_size", 0),
+        ("seed", 2**31),
+    ],
+)  # fmt: skip
+def test_bounds_are_refused(name, value):
+    assert refused(**{name: value}).startswith(f"--{name} is ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 2), ("noise", 0), ("noise_end", 0), ("data_noise", 0.0), ("beta1", 0),
+        ("average_decay", 0.999), ("seed", 2**31 - 1), ("minutes", None), ("pool_size", None),
+        ("reference_sigma", None), ("pool_size", 300),
+    ],
+)  # fmt: skip
+def test_values_at_the_edge_are_accepted(name, value):
+    assert getattr(make_config(**{"batch_size": 100, name: value}), name) == value
+
+
+def test_every_bounded_number_is_bounded():
+    """A new numeric field cannot forget its bounds."""
+    kinds = {name: typing.get_args(field.type) or (field.type,) for name, field in FIELDS.items()}
+    numeric = {name for name, kind in kinds.items() if {int, float} & set(kind)}
+    assert numeric - {"grids"} == set(BOUNDED)
+
+
+@pytest.mark.parametrize(
+    ("grids", "told"),
+    [
+        ((), "must begin with 1"),
+        ((1,), "have a finer grid"),
+        ((2, 4), "must begin with 1 and have a finer grid: 2,4."),
+        ((0, 4), "must begin with 1"),
+        ((4, 1), "must begin with 1"),
+        ((1, 4, 6), "4 does not divide 6: 1,4,6"),
+        ((1, 4, 4), "4 does not divide 4"),
+        ((1, 8, 4), "8 does not divide 4"),
+        ((1, 1), "1 does not divide 1"),
+        ((1, -4), "1 does not divide -4"),
+        ((1, 4, 0), "4 does not divide 0"),
+    ],
+)
+def test_grids_that_are_no_chain_of_divisors_are_refused(grids, told):
+    assert told in refused(grids=grids)
+
+
+@pytest.mark.parametrize("grids", [(1, 2), (1, 3, 6), (1, 4, 16, 32), (1, 4, 16, 64), (1, 64)])
+def test_any_chain_of_divisors_is_legal(grids):
+    assert make_config(grids=grids).size == grids[-1]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_an_unknown_name_is_told_with_the_near_ones_or_with_all(name):
+    choices = list(FIELDS[name].metadata["choices"])
+    label = f'Unknown {name}: "'
+    near = refused(**{name: choices[0] + "x"})
+    assert near.startswith(label)
+    assert f"Did you mean {choices[0]}" in near
+    far = refused(**{name: "@@@@"})
+    assert far.startswith(label)
+    assert far.endswith(f"Known: {', '.join(choices)}.")
+
+
+def test_names_are_exact():
+    for wrong in ("Multigrid", "multigrid ", "", "None"):
+        assert "Unknown method" in refused(method=wrong)
+
+
+def test_a_pool_that_is_no_multiple_of_the_batch_is_refused():
+    assert "--pool_size is no multiple of --batch_size: 10, batch 4." in refused(
+        pool_size=10, batch_size=4
+    )
+
+
+def test_a_user_error_is_one_line_whatever_it_is_told():
+    error = UserError("a\nb", "c\n\n d", "Do  this.\n")
+    assert str(error) == "a b: c d. Do this."
+
+
+# -- what follows from the settings
+
+
+@pytest.mark.parametrize(
+    ("method", "sizes", "training", "synthesis"),
+    [
+        ("multigrid", (4, 16, 64), 30, 30),
+        ("single_grid", (64,), 90, 90),
+        ("pcd", (64,), 90, 90),
+        ("cd1", (64,), 1, 90),
+    ],
+)
+def test_methods_spend_the_papers_langevin_steps(method, sizes, training, synthesis):
+    """30 a grid and three grids, or the same 90 on the top grid; CD-1 trains with one."""
+    config = make_config(method=method, recipe="paper", grids=(1, 4, 16, 64))
+    assert config.learned_sizes == sizes
+    assert config.training.num_langevin_steps == training
+    assert config.synthesis.num_langevin_steps == synthesis
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_chains_have_the_drift_and_noise_that_are_set(method):
+    config = make_config(method=method, drift=0.25, noise=0.125, noise_end=0.5)
+    for dynamics in (config.training, config.synthesis):
+        assert (dynamics.drift, dynamics.noise) == (0.25, 0.125)
+    assert config.synthesis.noise_end == 0.5
+
+
+def test_a_runs_identity_leaves_out_budget_cadence_and_places():
+    left_out = {
+        "num_updates", "minutes", "log_every", "checkpoint_every", "preview_every",
+        "out", "data_dir", "image_dir", "cache_dir", "resume",
+    }  # fmt: skip
+    identity = make_config(scale="quick").identity()
+    assert identity.keys() == FIELDS.keys() - left_out
+    other = make_config(
+        num_updates=7, log_every=3, checkpoint_every=5, preview_every=2, resume="must",
+        out="a", data_dir="b", image_dir="c", cache_dir="d", scale="quick",
+    )  # fmt: skip
+    assert other.identity() == identity
+    assert make_config(scale="quick", seed=1).identity() != identity
+
+
+def test_the_top_grids_net_is_the_same_in_all_methods():
+    for recipe in RECIPES:
+        configs = [make_config(recipe=recipe, method=method) for method in METHODS]
+        assert len({grid_spec(c.nets, c.learned_sizes[-1], c.width) for c in configs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "row"), [(1, 4), (2, 4), (4, 4), (8, 16), (16, 16), (32, 64), (64, 64), (128, 64)]
+)
+def test_a_size_between_takes_the_net_of_the_next_larger_row(size, row):
+    for nets, table in GRIDS.items():
+        spec = grid_spec(nets, size)
+        assert spec.size == size
+        assert spec.convs == table[row].convs
+
+
+def test_width_multiplies_the_filters_and_leaves_at_least_one():
+    full, half = grid_spec("paper", 64).convs, grid_spec("paper", 64, 0.5).convs
+    assert [conv.filters for conv in half] == [conv.filters // 2 for conv in full]
+    assert [(c.kernel, c.stride) for c in half] == [(c.kernel, c.stride) for c in full]
+    assert all(conv.filters == 1 for conv in grid_spec("paper", 64, 1e-6).convs)
+
+
+def test_the_names_of_layers_are_the_ones_that_can_be_built():
+    from mgconv.energy import NORMALIZATIONS as BUILT
+    from mgconv.energy import EnergyNet
+
+    assert tuple(BUILT) == NORMALIZATIONS
+    for activation in ACTIVATIONS:
+        EnergyNet(grid_spec("paper", 4, 0.02), 1, activation=activation)
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make_config().seed = 1
+    assert config_module.Config() == Config()

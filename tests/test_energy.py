@@ -1,0 +1,193 @@
+"""The net of one grid: its size, its reference, its normalization, its weights."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgconv.config import Conv, GridSpec, grid_spec
+from mgconv.energy import BatchStatistics, EnergyNet
+from mgconv.langevin import energy_gradient
+
+SPEC = GridSpec(4, (Conv(3, 3, 1), Conv(4, 3, 2)))
+
+
+def random_images(num=5, size=4, channels=1, seed=0):
+    rng = np.random.default_rng(seed)
+    return tf.constant(rng.uniform(-1, 1, [num, size, size, channels]), tf.float32)
+
+
+def values(net):
+    return [weight.numpy() for weight in net.weights]
+
+
+def without_f(net):
+    """The net with f = 0."""
+    for weight in net.scalar.weights:
+        weight.assign(tf.zeros_like(weight))
+    return net
+
+
+# -- sizes
+
+
+@pytest.mark.parametrize(
+    ("nets", "size", "count"),
+    [
+        ("paper", 4, 415_169),
+        ("paper", 16, 1_628_097),
+        ("paper", 64, 440_321),
+        ("released", 4, 415_169),
+        ("released", 16, 1_628_097),
+        ("released", 64, 4_316_673),
+    ],
+)
+def test_nets_have_the_authors_number_of_parameters(nets, size, count):
+    net = EnergyNet(grid_spec(nets, size), 3, normalization="batch")
+    assert sum(weight.numpy().size for weight in net.trainable_variables) == count
+    assert len(net.weights) == len(net.trainable_variables)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+def test_features_are_the_maps_of_all_convolutional_layers(normalization):
+    spec = grid_spec("paper", 16, 0.1)
+    net = EnergyNet(spec, 3, normalization=normalization)
+    maps = net.features(random_images(5, 16, 3))
+    assert [tuple(x.shape) for x in maps] == [(5, 8, 8, c.filters) for c in spec.convs]
+    spec = grid_spec("paper", 64, 0.1)
+    maps = EnergyNet(spec, 3).features(random_images(2, 64, 3))
+    assert [x.shape[1] for x in maps] == [32, 16, 16]
+
+
+def test_features_come_after_the_activation():
+    maps = EnergyNet(SPEC, 1, activation="relu").features(random_images())
+    assert all(float(tf.reduce_min(x)) == 0 for x in maps)
+    with_slope = EnergyNet(SPEC, 1, activation="leaky_relu").features(random_images())
+    assert all(float(tf.reduce_min(x)) < 0 for x in with_slope)
+
+
+def test_leaky_relu_has_the_slope_of_the_authors_code():
+    net = EnergyNet(SPEC, 1, activation="leaky_relu", normalization="none")
+    x = random_images()
+    plain = net.convolutions[0](x).numpy()
+    expected = np.where(plain > 0, plain, 0.2 * plain)
+    np.testing.assert_allclose(net.features(x)[0], expected, rtol=1e-5, atol=1e-7)
+
+
+# -- the energy
+
+
+def test_without_a_reference_the_energy_is_minus_f():
+    net, x = EnergyNet(SPEC, 1, reference_sigma=None), random_images()
+    np.testing.assert_array_equal(net(x), -net.f(x))
+
+
+def test_the_reference_is_the_squared_distance_to_black_over_twice_the_variance():
+    sigma = 0.4
+    net = without_f(EnergyNet(SPEC, 1, reference_sigma=sigma))
+    black, gray, white = (tf.fill([1, 4, 4, 1], level) for level in (-1.0, 0.0, 1.0))
+    assert float(net(black)[0]) == 0
+    assert float(net(gray)[0]) == pytest.approx(16 / (2 * sigma**2))
+    assert float(net(white)[0]) == pytest.approx(16 * 4 / (2 * sigma**2))
+    x = random_images()
+    np.testing.assert_allclose(energy_gradient(net, x), (x + 1) / sigma**2, rtol=1e-5)
+
+
+def test_reference_and_f_add_up():
+    net, x = EnergyNet(SPEC, 1, reference_sigma=0.4), random_images()
+    distance = tf.reduce_sum((x + 1) ** 2, axis=[1, 2, 3]) / (2 * 0.4**2)
+    np.testing.assert_allclose(net(x), distance - net.f(x), rtol=1e-5)
+
+
+def test_f_is_one_number_an_image():
+    assert EnergyNet(SPEC, 1).f(random_images(5)).shape == (5,)
+
+
+# -- batch statistics
+
+
+def test_batch_statistics_give_mean_beta_and_spread_gamma():
+    layer = BatchStatistics()
+    x = 5 + 3 * tf.random.stateless_normal([64, 4, 4, 2], [0, 0])
+    layer(x)
+    layer.gamma.assign([2.0, 0.5])
+    layer.beta.assign([-1.0, 3.0])
+    y = layer(x).numpy()
+    np.testing.assert_allclose(y.mean((0, 1, 2)), [-1, 3], atol=1e-4)
+    np.testing.assert_allclose(y.std((0, 1, 2)), [2, 0.5], rtol=1e-3)
+
+
+def test_batch_statistics_are_those_of_the_batch_with_the_authors_epsilon():
+    """At a variance as small as epsilon, another epsilon would show."""
+    x = np.random.default_rng(0).normal(0, math.sqrt(1e-5), [8, 4, 4, 3]).astype(np.float32)
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    expected = (x - mean) / np.sqrt(variance + 1e-5)
+    np.testing.assert_allclose(BatchStatistics()(x), expected, rtol=2e-3, atol=1e-4)
+
+
+def test_batch_statistics_keep_nothing_from_call_to_call():
+    layer, x = BatchStatistics(), random_images()
+    first = layer(x).numpy()
+    layer(100 + 50 * x)
+    np.testing.assert_array_equal(layer(x), first)
+    assert {weight.name for weight in layer.weights} == {"gamma", "beta"}
+
+
+def test_f_depends_on_the_neighbors_only_with_batch_statistics():
+    x, others = random_images(seed=0), random_images(seed=1)
+    changed = tf.concat([x[:1], others[1:]], axis=0)
+    batch = EnergyNet(SPEC, 1, normalization="batch")
+    assert abs(float(batch.f(x)[0] - batch.f(changed)[0])) > 1e-3
+    alone = EnergyNet(SPEC, 1, normalization="none")
+    assert float(alone.f(x)[0]) == float(alone.f(changed)[0])
+    np.testing.assert_allclose(alone.f(x[:1])[0], alone.f(x)[0], rtol=1e-5)
+
+
+# -- weights
+
+
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+def test_weights_are_a_function_of_the_seed(normalization):
+    net = EnergyNet(SPEC, 1, seed=3, normalization=normalization)
+    first = values(net)
+    net.initialize(4)
+    assert any((a != b).any() for a, b in zip(values(net), first))
+    for weight in net.weights:
+        weight.assign(tf.fill(weight.shape, 9.0))
+    net.initialize(3)
+    fresh = EnergyNet(SPEC, 1, seed=3, normalization=normalization)
+    for again, other, expected in zip(values(net), values(fresh), first):
+        np.testing.assert_array_equal(again, expected)
+        np.testing.assert_array_equal(other, expected)
+
+
+def test_kernels_begin_glorot_uniform_gammas_at_1_and_biases_at_0():
+    net = EnergyNet(grid_spec("paper", 16, 0.5), 3)
+    for weight in net.weights:
+        value = weight.numpy()
+        if weight.name == "kernel":
+            area = math.prod(value.shape[:-2])
+            limit = math.sqrt(6 / (area * (value.shape[-2] + value.shape[-1])))
+            assert np.abs(value).max() <= limit
+            assert value.std() == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        else:
+            assert (value == (weight.name == "gamma")).all()
+
+
+def test_kernels_of_equal_shape_are_drawn_apart():
+    net = EnergyNet(GridSpec(4, (Conv(3, 3, 1), Conv(3, 3, 1), Conv(3, 3, 1))), 3)
+    kernels = [layer.kernel.numpy() for layer in net.convolutions]
+    assert not np.array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[1], kernels[2])
+
+
+@pytest.mark.parametrize("normalization", ["batch", "none"])
+def test_a_checkpoint_holds_every_weight(normalization, tmp_path):
+    net, other = (EnergyNet(SPEC, 1, seed, normalization) for seed in (0, 1))
+    for index, weight in enumerate(net.weights):
+        weight.assign_add(tf.fill(weight.shape, 0.1 * index))
+    path = tf.train.Checkpoint(net=net).write(str(tmp_path / "weights"))
+    tf.train.Checkpoint(net=other).read(path).assert_consumed().assert_existing_objects_matched()
+    for value, expected in zip(values(other), values(net)):
+        np.testing.assert_array_equal(value, expected)
