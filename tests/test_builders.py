@@ -23,6 +23,14 @@ IMAGES = "data/vision/torralba/deeplearning/images256"  # the folder in the offi
 CSV = "trainvalsplit_places205"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def temporary_files(tmp_path_factory):
+    """Tfds leaves an empty temporary folder each time that it prepares a data set."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+        yield
+
+
 def builder_class(name):
     """As `tfds build data/NAME` finds it."""
     with tfds.core.utils.add_sys_path(DATA):

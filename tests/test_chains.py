@@ -19,7 +19,8 @@ def images(seed, shape=SHAPE):
 
 
 def test_every_chain_start_is_held_to_the_contract():
-    assert set(ChainStart.__subclasses__()) == set(STARTS)
+    kinds = {kind for kind in ChainStart.__subclasses__() if kind.__module__ == "mgconv.chains"}
+    assert kinds == set(STARTS)
 
 
 @pytest.mark.parametrize("make", STARTS.values(), ids=[kind.__name__ for kind in STARTS])

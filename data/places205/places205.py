@@ -117,9 +117,9 @@ def _class_names(labels: dict[str, dict[str, int]], categories: dict[str, int]) 
             for path, label in pairs.items():
                 folders.setdefault(label, path.rpartition("/")[0])
     num_classes = 1 + max(max(pairs.values()) for pairs in labels.values())
-    unnamed = [label for label in range(num_classes) if label not in folders]
-    if unnamed:
-        raise ValueError(f"No category is known for label {unnamed[0]}: add {CATEGORIES}.")
+    unnamed = next((label for label in range(num_classes) if label not in folders), None)
+    if unnamed is not None:
+        raise ValueError(f"No category is known for label {unnamed}: add {CATEGORIES}.")
     return [_plain(folders[label]) for label in sorted(folders)]
 
 

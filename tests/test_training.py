@@ -1,0 +1,373 @@
+"""The loop: interrupted is uninterrupted, divergence is caught, bad checkpoints are told."""
+
+import itertools
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgconv import training
+from mgconv.config import UserError
+from mgconv.systems import learn
+from mgconv.tracking import Run, read_metrics, write_json
+from mgconv.training import NUM_TIMED, Checkpoints, DivergenceError, train
+
+DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
+
+
+class Toy(tf.Module):
+    """A learner whose only weight adds up the batches; `sick` are updates that go wrong."""
+
+    def __init__(self, sick=(), shape=()):
+        super().__init__()
+        self.update_count = tf.Variable(0, dtype=tf.int64)
+        self.weight = tf.Variable(tf.zeros(shape))
+        self.sick, self.calls = sick, 0
+
+    @property
+    def weights(self):
+        return [self.weight]
+
+    def train_step(self, batch):
+        self.calls += 1
+        self.weight.assign_add(tf.fill(self.weight.shape, float(batch)))
+        self.update_count.assign_add(1)
+        bad = int(self.update_count) in self.sick
+        return {"gap/4": tf.constant(float("nan") if bad else 0.5), "sum": self.weight * 1}
+
+    def preview(self, seed):
+        return {"synthesized/4": tf.zeros([2, 4, 4, 1])}
+
+
+def numbered(first):
+    """Batch i is the number i + 1."""
+    return itertools.count(first + 1)
+
+
+def interrupted_at(update):
+    def stream(first):
+        yield from range(first + 1, update)
+        raise KeyboardInterrupt
+
+    return stream
+
+
+@pytest.fixture
+def open_run(tmp_path, tiny):
+    """Opens the same folder as a new process would."""
+    return lambda: Run(tmp_path / "run", tiny(), DATA)
+
+
+def go(learner, run, num_updates=8, batches=numbered, **options):
+    cadence = {"log_every": 1, "checkpoint_every": 2, "preview_every": 4}
+    return train(learner, batches, num_updates=num_updates, run=run, **(cadence | options))
+
+
+def logged(run):
+    return [line["update"] for line in read_metrics(run.folder / "metrics.jsonl")]
+
+
+def one_line(call, kind=UserError):
+    with pytest.raises(kind) as error:
+        call()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# -- a real learner, bit for bit
+
+
+def saved(folder):
+    """All that the last checkpoint holds, but the clock and the number of saves."""
+    reader = tf.train.load_checkpoint(str(Path(folder) / "checkpoints"))
+    names = reader.get_variable_to_shape_map()
+    left_out = ("seconds/", "save_counter/", "_CHECKPOINTABLE_OBJECT_GRAPH")
+    return {name: reader.get_tensor(name) for name in names if not name.startswith(left_out)}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "multigrid", "recipe": "modern", "flip": True, "average_decay": 0.9},
+        {"method": "pcd", "recipe": "released", "pool_size": 8},
+    ],
+    ids=["multigrid", "pcd"],
+)
+def test_an_interrupted_run_is_the_uninterrupted_one_bit_for_bit(
+    settings, tmp_path, tiny, toy_images
+):
+    images = toy_images(num=13)  # an epoch of three batches: the break is inside the second
+    settings = settings | {"checkpoint_every": 2, "num_langevin_steps": 2}
+    first, _ = learn(tiny(num_updates=4, **settings), images, tmp_path / "broken")
+    resumed, _ = learn(tiny(num_updates=8, **settings), images, tmp_path / "broken")
+    assert resumed is not first
+    # a reset learner is a fresh one, see test_learner.py: another trace would only take time
+    whole, _ = learn(tiny(num_updates=8, **settings), images, tmp_path / "whole", first)
+    assert int(whole.update_count) == int(resumed.update_count) == 8
+    expected, got = saved(tmp_path / "whole"), saved(tmp_path / "broken")
+    assert len(expected) > 10
+    assert expected.keys() == got.keys()
+    assert [name for name in expected if not np.array_equal(expected[name], got[name])] == []
+    lines = [
+        [{k: v for k, v in line.items() if "seconds" not in k} for line in read_metrics(path)]
+        for path in (tmp_path / name / "metrics.jsonl" for name in ("whole", "broken"))
+    ]
+    assert lines[0] == lines[1]
+    assert [line["update"] for line in lines[0]] == list(range(1, 9))
+
+
+# -- budget and resume
+
+
+def test_a_run_stops_at_its_budget_with_a_checkpoint_a_line_and_a_picture(open_run):
+    learner, run = Toy(), open_run()
+    go(learner, run, 7, log_every=3)
+    assert learner.calls == 7
+    assert logged(run) == [3, 6, 7]
+    pictures = sorted(path.name for path in (run.folder / "samples").iterdir())
+    assert pictures == ["000004.png", "000007.png"]
+    fresh = Toy()
+    assert Checkpoints(fresh, run.checkpoints).restore()
+    assert (int(fresh.update_count), float(fresh.weight)) == (7, 28)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_restore(open_run):
+    learner = Toy()
+    assert not Checkpoints(learner, open_run().checkpoints).restore()
+    assert int(learner.update_count) == 0
+
+
+def test_an_interrupted_run_goes_on_from_its_last_checkpoint_and_logs_no_update_twice(open_run):
+    with pytest.raises(KeyboardInterrupt):
+        go(Toy(), open_run(), batches=interrupted_at(6))  # updates 1..5, a checkpoint at 4
+    assert logged(open_run()) == [1, 2, 3, 4, 5]
+    learner, run = Toy(), open_run()
+    go(learner, run)
+    assert learner.calls == 4
+    assert float(learner.weight) == sum(range(1, 9))
+    assert logged(run) == list(range(1, 9))
+    sums = [line["sum"] for line in read_metrics(run.folder / "metrics.jsonl")]
+    assert sums == list(itertools.accumulate(range(1, 9)))
+
+
+def test_a_run_that_was_interrupted_before_its_first_checkpoint_starts_over(open_run):
+    with pytest.raises(KeyboardInterrupt):
+        go(Toy(), open_run(), batches=interrupted_at(2))
+    run = open_run()
+    go(Toy(), run, 3)
+    assert logged(run) == [1, 2, 3]
+
+
+def test_a_larger_budget_goes_on_and_a_reached_one_does_nothing(open_run):
+    go(Toy(), open_run(), 4)
+    larger = Toy()
+    go(larger, open_run(), 6)
+    assert (larger.calls, float(larger.weight)) == (2, 21)
+    for budget in (6, 3):
+        finished = Toy()
+        before = sorted((open_run().folder / "checkpoints").iterdir())
+        go(finished, open_run(), budget)
+        assert (finished.calls, float(finished.weight)) == (0, 21)
+        assert sorted((open_run().folder / "checkpoints").iterdir()) == before
+        assert logged(open_run()) == list(range(1, 7))
+
+
+def test_only_the_last_checkpoints_are_kept(open_run):
+    run = open_run()
+    go(Toy(), run, 8)
+    assert sorted(path.name for path in run.checkpoints.glob("*.index")) == [
+        "ckpt-6.index",
+        "ckpt-8.index",
+    ]
+
+
+# -- seconds and minutes
+
+
+def fake_clock(monkeypatch, seconds):
+    """Each look at the clock finds it `seconds` later."""
+    times = itertools.count(0, seconds)
+    clock = types.SimpleNamespace(perf_counter=lambda: next(times))
+    monkeypatch.setattr(training, "time", clock)
+
+
+def test_the_seconds_of_all_sessions_are_added_up_but_for_traces(open_run, monkeypatch):
+    """Half a second an update; the first update of each session is traced and not counted."""
+    fake_clock(monkeypatch, 0.5)
+    assert go(Toy(), open_run(), 4) == 1.5
+    assert go(Toy(), open_run(), 8) == 3.0
+    assert go(Toy(), open_run(), 8) == 3.0
+
+
+def test_minutes_become_updates_once_after_twenty_timed_ones(open_run, monkeypatch):
+    """A quarter of a minute at half a second an update is 30 updates, whatever comes later."""
+    fake_clock(monkeypatch, 0.5)
+    learner = Toy()
+    go(learner, open_run(), minutes=0.25)
+    assert learner.calls == 30
+    assert open_run().seconds_per_update() == 0.5
+    fake_clock(monkeypatch, 0.001)
+    again = Toy()
+    go(again, open_run(), minutes=0.25)
+    assert again.calls == 0
+    larger = Toy()
+    go(larger, open_run(), minutes=0.5)
+    assert larger.calls == 30
+    assert open_run().seconds_per_update() == 0.5
+
+
+def test_minutes_use_the_rate_that_the_folder_keeps(open_run):
+    write_json(open_run().folder / "budget.json", {"seconds_per_update": 6.0})
+    learner = Toy()
+    go(learner, open_run(), num_updates=1000, minutes=1.0)
+    assert learner.calls == 10
+
+
+def test_minutes_too_few_for_the_measurement_stop_right_after_it(open_run, monkeypatch):
+    fake_clock(monkeypatch, 60.0)
+    learner = Toy()
+    go(learner, open_run(), minutes=1.0)
+    assert learner.calls == NUM_TIMED + 1
+    again = Toy()
+    go(again, open_run(), minutes=1.0)
+    assert again.calls == 0
+
+
+def test_a_measurement_that_was_interrupted_is_made_anew(open_run, monkeypatch):
+    fake_clock(monkeypatch, 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        go(Toy(), open_run(), minutes=0.25, batches=interrupted_at(8))
+    assert open_run().seconds_per_update() is None
+    learner, run = Toy(), open_run()
+    go(learner, run, minutes=0.25)
+    assert int(learner.update_count) == 30
+    assert logged(run) == list(range(1, 31))
+
+
+# -- divergence
+
+
+def test_a_scalar_that_is_not_finite_stops_training_and_the_last_checkpoint_is_good(open_run):
+    message = one_line(lambda: go(Toy(sick=[6]), open_run()), DivergenceError)
+    assert "gap/4 = nan at update 6" in message
+    assert "ckpt-4" in message
+    assert logged(open_run()) == [1, 2, 3, 4, 5]
+    cured = Toy()
+    go(cured, open_run())
+    assert (cured.calls, float(cured.weight)) == (4, 36)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_weight_that_is_not_finite_is_not_saved(value, open_run):
+    learner = Toy()
+
+    def stream(first):
+        yield from (1.0, 2.0, 3.0)
+        learner.weight.assign(value)
+        yield 4.0
+
+    learner.train_step = types.MethodType(_silent_step, learner)
+    message = one_line(lambda: go(learner, open_run(), batches=stream), DivergenceError)
+    assert "a weight = not finite at update 4" in message
+    fresh = Toy()
+    Checkpoints(fresh, open_run().checkpoints).restore()
+    assert (int(fresh.update_count), float(fresh.weight)) == (2, 3)
+
+
+def _silent_step(learner, batch):
+    """An update whose scalars do not show what the weight is."""
+    learner.weight.assign_add(batch)
+    learner.update_count.assign_add(1)
+    return {"gap/4": tf.constant(0.5)}
+
+
+def test_divergence_before_any_checkpoint_is_told_without_one(open_run):
+    message = one_line(lambda: go(Toy(sick=[1]), open_run()), DivergenceError)
+    assert "checkpoint" not in message
+    assert "Lower --learning_rate or --drift" in message
+
+
+def test_divergence_of_a_real_run_is_told(tmp_path, tiny, toy_images):
+    config = tiny(learning_rate=1e30, optimizer="sgd", num_updates=50, method="single_grid")
+    message = one_line(lambda: learn(config, toy_images(), tmp_path / "run"), DivergenceError)
+    assert "Training diverged" in message
+
+
+# -- bad checkpoints
+
+
+@pytest.fixture
+def checkpointed(open_run):
+    """A folder with a finished run."""
+    run = open_run()
+    go(Toy(), run, 4)
+    return run
+
+
+def truncate(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+
+
+DAMAGES = {
+    "weights cut short": lambda folder: truncate(next(folder.glob("ckpt-4.data*")), 10),
+    "weights emptied": lambda folder: truncate(next(folder.glob("ckpt-4.data*")), 0),
+    "weights gone": lambda folder: next(folder.glob("ckpt-4.data*")).unlink(),
+    "index cut short": lambda folder: truncate(folder / "ckpt-4.index", 50),
+    "index emptied": lambda folder: truncate(folder / "ckpt-4.index", 0),
+    "list emptied": lambda folder: truncate(folder / "checkpoint", 0),
+    "list cut short": lambda folder: truncate(folder / "checkpoint", 15),
+    "list is no list": lambda folder: (folder / "checkpoint").write_bytes(b"\x80\x81 {{{"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_told_and_nothing_is_forgotten(damage, checkpointed, open_run):
+    damage(checkpointed.checkpoints)
+    message = one_line(lambda: go(Toy(), open_run()))
+    assert str(checkpointed.checkpoints) in message
+    assert logged(checkpointed) == [1, 2, 3, 4]
+    names = {path.name for path in checkpointed.checkpoints.iterdir()}
+    assert {"ckpt-2.index", "ckpt-4.index"} <= names
+
+
+FOREIGN = {
+    "another name of the weight": lambda: _renamed(Toy()),
+    "another shape": lambda: Toy(shape=(3,)),
+    "a weight more": lambda: _with_more(Toy()),
+}
+
+
+def _renamed(learner):
+    learner.kernel = learner.weight
+    del learner.weight
+    return learner
+
+
+def _with_more(learner):
+    learner.bias = tf.Variable(0.0)
+    return learner
+
+
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_checkpoint_is_told(make, checkpointed, open_run):
+    assert "Cannot use checkpoint" in one_line(lambda: go(make(), open_run()))
+    assert logged(checkpointed) == [1, 2, 3, 4]
+
+
+def test_a_checkpoint_of_more_than_the_learner_has_is_told(open_run):
+    go(_with_more(Toy()), open_run(), 4)
+    assert "Cannot use checkpoint" in one_line(lambda: go(Toy(), open_run()))
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(checkpointed, open_run, monkeypatch):
+    def full(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device\n; more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.train.CheckpointManager, "save", full)
+        assert "No space left on device" in one_line(lambda: go(Toy(), open_run()))
+    learner = Toy()
+    go(learner, open_run())
+    assert (learner.calls, float(learner.weight)) == (4, 36)
