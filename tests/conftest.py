@@ -37,3 +37,13 @@ def toy_images():
         return ImageSet(pixels, np.arange(num) % len(class_names), tuple(class_names))
 
     return make
+
+
+@pytest.fixture
+def no_graphs():
+    """Runs tf.functions as plain Python: a single call takes less time than its trace."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -15,6 +15,7 @@ B, S, C = 4, 4, 1
 STILL = {"drift": 1e-30, "noise": 0.0, "data_noise": 0.0}  # chains that do not move
 NO_NOISE = {"noise": 0.0, "data_noise": 0.0}
 SEED = tf.constant([5, 6])
+eagerly = pytest.mark.usefixtures("no_graphs")
 METRICS = {"gap", "contrast", "drift_rms", "saturated"}
 
 
@@ -148,6 +149,7 @@ def test_a_step_of_sgd_is_the_learning_rate_times_the_gaps_gradient():
         np.testing.assert_allclose(weight - old, 0.1 * gradient, atol=1e-6)
 
 
+@eagerly
 def test_observed_and_synthesized_have_batch_statistics_of_their_own(build):
     """Each set goes through f alone: the gap is the difference of two separate calls."""
     learner = build(recipe="released", method="single_grid", **STILL)
@@ -158,6 +160,7 @@ def test_observed_and_synthesized_have_batch_statistics_of_their_own(build):
     assert float(scalars["gap/4"]) == pytest.approx(float(expected), abs=1e-5)
 
 
+@eagerly
 def test_contrast_is_the_spread_of_the_samples_over_that_of_the_images(build):
     learner = build(method="single_grid", **STILL)
     observed = batch(0)
@@ -176,6 +179,7 @@ def test_data_noise_is_added_to_observed_images_and_stays_in_the_box():
     assert float(tf.reduce_mean(tf.cast(white < 1, tf.float32))) == pytest.approx(0.5, abs=0.03)
 
 
+@eagerly
 def test_no_two_updates_draw_the_same_noise(build):
     learner = spied(build(method="cd1", drift=1e-30, noise=0.1, data_noise=0.0))
     noise = []
@@ -194,6 +198,7 @@ def test_another_seed_makes_another_model(build):
 
 
 @pytest.mark.parametrize("method", ["multigrid", "single_grid"])
+@eagerly
 def test_chains_from_coarser_start_from_up_scaled_colors(method, build):
     """Chains that don't move end as the colors, so the gap is known."""
     learner, observed = build(method=method, **STILL), batch(0)
@@ -202,6 +207,7 @@ def test_chains_from_coarser_start_from_up_scaled_colors(method, build):
     assert float(learner.train_step(observed)["gap/4"]) == pytest.approx(expected, abs=1e-5)
 
 
+@eagerly
 def test_one_step_cd_starts_from_the_observed_images(build):
     learner, observed = spied(build(method="cd1", **STILL)), batch(0)
     scalars = learner.train_step(observed)
@@ -210,6 +216,7 @@ def test_one_step_cd_starts_from_the_observed_images(build):
     assert float(scalars["contrast/4"]) == 1
 
 
+@eagerly
 def test_persistent_cd_goes_on_where_its_chains_ended(build):
     """Two slots: updates 0 and 1 start from the images, update 2 from where update 0 ended."""
     learner = spied(build(method="pcd", pool_size=2 * B, **STILL))
@@ -223,6 +230,7 @@ def test_by_default_the_pool_holds_ten_batches(build):
     assert build(method="pcd").grids[0].start.num_slots == 10
 
 
+@eagerly
 def test_a_finer_grid_starts_from_the_sample_of_the_grid_below(build):
     """From the sample, not from the observed image at that grid."""
     learner, observed = spied(build(**NO_NOISE)), batch(0)
@@ -241,12 +249,14 @@ def test_a_finer_grid_starts_from_the_sample_of_the_grid_below(build):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@eagerly
 def test_every_method_samples_from_up_scaled_colors(method, build):
     learner, colors = build(method=method, **STILL), colors_of(3)
     for x in learner.sample(colors, SEED):
         np.testing.assert_array_equal(x, upsample(colors, x.shape[1]))
 
 
+@eagerly
 def test_samples_go_through_the_grids_from_coarse_to_fine(build):
     learner, colors = build(**NO_NOISE), colors_of(3)
     samples = learner.sample(colors, SEED)
@@ -267,6 +277,7 @@ def test_samples_are_a_function_of_colors_and_seed(build):
     assert learner.sample.experimental_get_tracing_count() == 1
 
 
+@eagerly
 def test_training_chains_leave_no_trace_in_samples(build):
     """Sampling neither reads nor writes the pool."""
     learner = build(method="pcd", pool_size=B)
@@ -278,6 +289,7 @@ def test_training_chains_leave_no_trace_in_samples(build):
     np.testing.assert_array_equal(learner.sample(colors_of(3), SEED)[-1], first)
 
 
+@eagerly
 def test_a_preview_shows_every_grid_from_colors_of_the_reference_images(build):
     learner = build(**STILL)
     preview = learner.preview(SEED)
@@ -323,6 +335,7 @@ def test_a_reset_takes_any_number_of_colors(build):
 # -- averaged weights
 
 
+@eagerly
 def test_samples_use_the_running_average_of_the_weights(build):
     """After update n, a <- d a + (1 - d) w, d = min(decay, n / (9 + n))."""
     decay = 0.15
@@ -421,6 +434,7 @@ def test_fill_holds_a_coarse_pixel_only_where_its_whole_block_is_visible(filling
     np.testing.assert_array_equal(held[..., 0], [[[False, True], [True, True]]] * B)
 
 
+@eagerly
 def test_fill_starts_hidden_pixels_from_what_is_known_of_them(build):
     """Chains that don't move show the start: the pixel, else the grid below's, else the color."""
     learner, images = build(**STILL), batch(1)
@@ -436,6 +450,7 @@ def test_fill_starts_hidden_pixels_from_what_is_known_of_them(build):
     np.testing.assert_allclose(fine, expected, atol=1e-6)
 
 
+@eagerly
 def test_where_nothing_is_visible_chains_start_from_the_training_sets_mean_color(build):
     learner, images = build(**STILL), batch(1)
     filled = learner.fill(images, tf.zeros([B, S, S, 1], tf.bool), SEED)[-1]
@@ -458,6 +473,7 @@ def test_learning_with_a_mask_holds_visible_pixels_in_the_training_chains(method
         np.testing.assert_allclose(learner.grids[0].start.coarser, colors, atol=1e-6)
 
 
+@eagerly
 def test_learning_with_a_mask_still_observes_whole_images(build):
     learner = spied(build(data_noise=0.0))
     learner.train_step(batch(1), mask(2))

@@ -23,6 +23,7 @@ from mgconv.systems import (
 from mgconv.tracking import write_json
 
 STILL = {"drift": 1e-30, "noise": 0.0}  # chains that do not move
+eagerly = pytest.mark.usefixtures("no_graphs")
 
 
 def refused(call):
@@ -224,6 +225,7 @@ def test_every_batch_of_chains_has_noise_of_its_own(system):
     assert len({x.tobytes() for x in samples}) == 8
 
 
+@eagerly
 def test_without_noise_two_chains_from_one_color_are_one(finished):
     system = load(finished[0], noise=0.0)
     samples = system.chains(np.full([6, 1, 1, 1], 0.25, np.float32), 5)[-1]
@@ -231,6 +233,7 @@ def test_without_noise_two_chains_from_one_color_are_one(finished):
     assert np.abs(samples - 0.25).max() > 1e-4  # though they have moved
 
 
+@eagerly
 def test_other_dynamics_than_learned_with_are_used(finished):
     system = load(finished[0], **STILL)
     colors = system.colors(3, 0)
@@ -274,6 +277,7 @@ def conditional(tmp_path_factory, tiny):
     return folder
 
 
+@eagerly
 def test_a_model_a_class_answers_by_label_in_the_order_of_labels(conditional):
     """Chains that don't move end as the colors of the class asked for."""
     system = mgconv.load(conditional, **STILL)
@@ -297,6 +301,7 @@ def test_the_model_of_a_class_is_the_one_in_its_folder(conditional):
         np.testing.assert_array_equal(images, alone[label])
 
 
+@eagerly
 def test_the_learned_classes_are_known_and_others_are_told(conditional):
     system = mgconv.load(conditional)
     assert system.labels == [0, 1]
@@ -306,6 +311,7 @@ def test_the_learned_classes_are_known_and_others_are_told(conditional):
     refused(lambda: system.synthesize(np.array([0, 2]), seed=0))
 
 
+@eagerly
 def test_classes_do_not_share_their_chains(conditional):
     """The same seed gives other noise for another class."""
     system = mgconv.load(conditional, drift=1e-30, noise=0.01, num_langevin_steps=1)
