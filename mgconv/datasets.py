@@ -60,12 +60,20 @@ class DatasetSpec:
     prepare: str | None = None  # the name by which tfds prepares it
 
 
-def _tfds(name: str, **splits: str) -> Read:
-    """A row that tfds has prepared; `splits` renames splits where tfds calls them otherwise."""
+def _tfds(name: str, class_names: tuple[str, ...] = (), **splits: str) -> Read:
+    """A row that tfds has prepared.
+
+    Args:
+        name: tfds's.
+        class_names: for a preparation that kept the numbers of the classes alone.
+        **splits: tfds's name of a split, where it is another.
+    """
 
     def read(split, data_dir, image_dir):
         _no_image_dir(name, image_dir)
-        return sources.tfds_source(name, splits.get(split, split), data_dir)
+        source = sources.tfds_source(name, splits.get(split, split), data_dir)
+        unnamed = all(known.isdecimal() for known in source.class_names)
+        return source.with_names(class_names) if class_names and unnamed else source
 
     return read
 
@@ -105,6 +113,9 @@ def _no_image_dir(name, image_dir):
 
 
 SMALL = (1, 4, 16, 32)
+CIFAR_10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 DATASETS = {
     "digits": DatasetSpec("scikit-learn's digits", _inside(sources.digits), (1, 4, 8), 1),
     "photos": DatasetSpec("crops of scikit-learn's two photographs", _inside(sources.photos)),
@@ -116,7 +127,8 @@ DATASETS = {
         prepare="lsun_scenes/bedroom",
     ),
     "cifar10": DatasetSpec(
-        "CIFAR-10, a model a class in the paper", _tfds("cifar10"), SMALL, prepare="cifar10"
+        "CIFAR-10, a model a class in the paper", _tfds("cifar10", CIFAR_10), SMALL,
+        prepare="cifar10",
     ),
     "svhn_cropped": DatasetSpec(
         "SVHN digits; the paper learns from train + test images (split all) without labels",

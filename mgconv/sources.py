@@ -5,7 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,6 +38,11 @@ class Source:
     read: Callable[[int], Iterator[Item]]
     skipped: dict[str, int] = field(default_factory=dict)
 
+    def with_names(self, class_names: tuple[str, ...]) -> "Source":
+        """The same images, their classes named."""
+        facts = self.facts | {"class_names": class_names}
+        return replace(self, facts=facts, class_names=class_names)
+
 
 def in_memory(pairs: Sequence[Item], class_names: Sequence[str], facts: dict[str, Any]) -> Source:
     """Images that are there already."""
@@ -49,6 +54,7 @@ def in_memory(pairs: Sequence[Item], class_names: Sequence[str], facts: dict[str
 
 def digits(split: str) -> Source:
     """The 1,797 8 x 8 digits; one fixed split, 70 to 30."""
+    _check_split("digits", split)
     from sklearn.datasets import load_digits
 
     data = load_digits()
@@ -58,11 +64,17 @@ def digits(split: str) -> Source:
     return in_memory(list(zip(pixels[rows], data.target[rows])), "0123456789", {"split": split})
 
 
+def _check_split(name: str, split: str) -> None:
+    if split not in ("train", "test"):
+        raise UserError(f"No split of {name}", f'"{split}"', "Give --split=train or test.")
+
+
 PHOTO_TRAIN_WIDTH = 96  # of 160: the right end of each photograph is for testing
 
 
 def photos(split: str) -> Source:
     """64 x 64 crops of the photographs at a quarter; no pixel is in training and in test."""
+    _check_split("photos", split)
     from sklearn.datasets import load_sample_images
 
     quarters = [
