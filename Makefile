@@ -19,7 +19,14 @@ $(INSTALLED): setup.py
 exp1: $(INSTALLED)  ## experiment 1: synthesis; writes runs/exp1/SCALE/report.html
 	$(RUN) experiments.exp1_synthesis --scale=$(SCALE) $(OPTIONS)
 
-exp2 exp3 data tables:
+data: $(INSTALLED)  ## prepare a data set: make data DATASET=cifar10 [DATA_DIR=...] [MANUAL=...]
+	$(RUN) experiments.prepare_data $(if $(DATASET),--dataset=$(DATASET)) \
+		$(if $(DATA_DIR),--data_dir=$(DATA_DIR)) $(if $(MANUAL),--manual_dir=$(MANUAL)) $(FLAGS)
+
+tables: $(INSTALLED)  ## render the tables of README.md from results/
+	$(RUN) experiments.tables $(FLAGS)
+
+exp2 exp3:
 	@echo "make $@ is not built yet; make help lists what is." >&2; exit 1
 
 test: $(INSTALLED)  ## all tests

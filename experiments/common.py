@@ -49,9 +49,8 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
     if {"num_updates", "minutes"} <= set(given):
         found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
         raise UserError("Two budgets", found, "Give one of them.")
-    if "image_dir" in given and given.setdefault("dataset", "image_dir") != "image_dir":
-        found = f"--dataset={given['dataset']} --image_dir={given['image_dir']}"
-        raise UserError("Two data sets", found, "Give one of them.")
+    if "image_dir" in given:
+        given.setdefault("dataset", "image_dir")
     return given
 
 
@@ -100,13 +99,22 @@ def start_tensorflow() -> None:
         os.close(stderr)
 
 
-def load_split(config: Config, split: str):
-    """The images of a split of the config's data set, of all classes."""
+def load_split(config: Config, split: str | None = None):
+    """Images of all classes of the config's data set, by default of its training split."""
     from mgconv.datasets import load_images
 
-    return load_images(
-        config.dataset, split, config.size, config.data_dir, config.image_dir, config.cache_dir
+    images = load_images(
+        config.dataset,
+        split or config.split,
+        config.size,
+        data_dir=config.data_dir,
+        image_dir=config.image_dir,
+        cache_dir=config.cache_dir,
+        crop=config.crop,
     )
+    for reason, count in images.skipped.items():
+        print(f"{config.dataset}: skipped {count} images: {reason}", flush=True)
+    return images
 
 
 def main(

@@ -108,7 +108,7 @@ def run_panel(dataset: str, methods: list[str], settings: dict, folder: Path, re
     classes = {method: None if method == "multigrid" else panel.few for method in methods}
     systems = entries(folder, classes, settings)
     config = systems["multigrid"].config
-    training = load_split(config, "train")
+    training = load_split(config)
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
 
     spent = {method: cost(rows) for method, rows in facts.items()}

@@ -24,7 +24,7 @@ def run(values) -> None:
     config = config_for(**given_settings(values))
     folder = Path(config.out or default_folder(config))
     start_tensorflow()
-    images = load_split(config, "train")
+    images = load_split(config)
     if config.classes == "each":
         learn_each(config, images, folder)
     else:

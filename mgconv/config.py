@@ -173,6 +173,8 @@ class Config:
     image_dir: str | None = _place(None, "folder or .zip of images, instead of --dataset")
     cache_dir: str | None = _place(None, "where decoded images are kept; else ~/.cache/mgconv")
     classes: str = _setting("all", "all, each (a model a class), or classes by name or number")
+    split: str = _setting("train", "images to learn from: train; all, where a data set has it")
+    crop: int | None = _setting(None, "centre square cut before resizing; else the row's", ABOVE_0)
     flip: bool = _setting(False, "mirror half of the training images left to right, at random")
 
     method: str = _setting("multigrid", "how chains start", choices=METHODS)

@@ -1,22 +1,18 @@
-"""Data: a source -> a uint8 array on disk, decoded once -> batches in [-1, 1]."""
+"""Data sets: a table of sources; images at the working size; endless batches in [-1, 1]."""
 
 import functools
 import hashlib
 import json
 import os
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
+from mgconv import sources, store
 from mgconv.config import UserError, choose
-from mgconv.images import decode, resize, to_float
-
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-MAX_FILE_BYTES = 50_000_000
+from mgconv.images import to_float
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,7 @@ class ImageSet:
     pixels: np.ndarray  # uint8 [N, S, S, C]
     labels: np.ndarray  # int64 [N], indices of class_names
     class_names: tuple[str, ...]
+    skipped: dict[str, int] = field(default_factory=dict)  # what the source held besides
 
     def __len__(self):
         return len(self.pixels)
@@ -45,152 +42,106 @@ class ImageSet:
         if not len(rows):
             names = ", ".join(self.class_names[label] for label in labels)
             raise UserError("No image of the classes", names, "Choose other --classes.")
-        return ImageSet(self.pixels[rows], self.labels[rows], self.class_names)
+        return ImageSet(self.pixels[rows], self.labels[rows], self.class_names, self.skipped)
 
 
-class Source(NamedTuple):
-    """Where images come from: enough to tell whether a stored array is theirs, and to read them."""
-
-    facts: dict[str, Any]
-    class_names: tuple[str, ...]
-    read: Callable[[], Iterator[tuple[bytes | np.ndarray, int]]]  # encoded, or uint8 [H, W, C]
+Read = Callable[[str, str | None, str | None], sources.Source]  # (split, data_dir, image_dir)
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One row of DATASETS."""
+    """One row of DATASETS: all in which data sets differ."""
 
     about: str
-    grids: tuple[int, ...]
-    channels: int
-    source: Callable[..., Source]  # (split, data_dir) -> Source
+    read: Read
+    grids: tuple[int, ...] = (1, 4, 16, 64)
+    channels: int = 3
+    crop: int | None = None  # side of the centre square that is cut before resizing
+    prepare: str | None = None  # the name by which tfds prepares it
 
 
-# -- data that scikit-learn carries
+def _tfds(name: str, class_names: tuple[str, ...] = (), **splits: str) -> Read:
+    """A row that tfds has prepared.
+
+    Args:
+        name: tfds's.
+        class_names: for a preparation that kept the numbers of the classes alone.
+        **splits: tfds's name of a split, where it is another.
+    """
+
+    def read(split, data_dir, image_dir):
+        _no_image_dir(name, image_dir)
+        source = sources.tfds_source(name, splits.get(split, split), data_dir)
+        unnamed = all(known.isdecimal() for known in source.class_names)
+        return source.with_names(class_names) if class_names and unnamed else source
+
+    return read
 
 
-def _digits(split: str, data_dir=None) -> Source:
-    from sklearn.datasets import load_digits
+def _files(part_of: Callable[[str], Callable[[str], str] | None]) -> Read:
+    """A row of images in a folder or zip; `part_of(place)` tells the split of a file name."""
 
-    data = load_digits()
-    pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
-    order = np.random.default_rng(0).permutation(len(pixels))  # one fixed split, 70 to 30
-    rows = np.sort(order[:1257] if split == "train" else order[1257:])
-    pairs = list(zip(pixels[rows], data.target[rows]))
-    return Source({"split": split}, tuple("0123456789"), lambda: iter(pairs))
+    def read(split, data_dir, image_dir):
+        if image_dir is None:
+            raise UserError("This data set has", "no --image_dir", "Give its folder or .zip.")
+        return sources.image_files(image_dir, split, part_of(image_dir))
 
-
-PHOTO_TRAIN_WIDTH = 96  # of 160: the right end of each photograph is for testing
+    return read
 
 
-def _photos(split: str, data_dir=None) -> Source:
-    """64 x 64 crops of the photographs at a quarter; no pixel is in training and in test."""
-    from sklearn.datasets import load_sample_images
-
-    quarters = [
-        np.rint(image[:424].reshape(106, 4, 160, 4, 3).mean((1, 3))).astype(np.uint8)
-        for image in load_sample_images().images
-    ]
-    train = range(0, PHOTO_TRAIN_WIDTH - 64 + 1, 2)
-    test = range(PHOTO_TRAIN_WIDTH, 160 - 64 + 1)
-    pairs = [
-        (photo[top : top + 64, left : left + 64], label)
-        for label, photo in enumerate(quarters)
-        for top in range(0, 106 - 64 + 1, 2)
-        for left in (train if split == "train" else test)
-    ]
-    return Source({"split": split}, ("temple", "flower"), lambda: iter(pairs))
+def _celeb_a(split, data_dir, image_dir):
+    """CelebA three ways: prepared by tfds; the official zip as it lies; any folder of it."""
+    if image_dir is None:
+        return sources.tfds_source("celeb_a", split, data_dir)
+    return sources.image_files(image_dir, split, sources.celeb_a_partition(image_dir))
 
 
-# -- tfds
+def _inside(read: Callable[[str], sources.Source]) -> Read:
+    """A row that scikit-learn carries."""
+
+    def read_row(split, data_dir, image_dir):
+        _no_image_dir(read.__name__, image_dir)
+        return read(split)
+
+    return read_row
 
 
-def _tfds(name: str) -> Callable[..., Source]:
-    """A data set that tfds has prepared in `data_dir`."""
-
-    def source(split: str, data_dir: str | None = None) -> Source:
-        import tensorflow_datasets as tfds
-
-        try:
-            data, info = tfds.load(
-                name, split=split, data_dir=data_dir, download=False, with_info=True,
-                shuffle_files=False, read_config=tfds.ReadConfig(try_autocache=False),
-            )  # fmt: skip
-        except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
-            place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-            raise UserError(
-                f'No prepared "{name}" in', place, f"Run: make data DATASET={name}"
-            ) from None
-
-        def read():
-            for example in data.as_numpy_iterator():
-                yield example["image"], int(example["label"])
-
-        facts = {"split": split, "version": str(info.version), "place": str(info.data_dir)}
-        return Source(facts, tuple(info.features["label"].names), read)
-
-    return source
+def _no_image_dir(name, image_dir):
+    if image_dir is not None:
+        remedy = "Give --image_dir alone, or with celeb_a or lfw."
+        raise UserError(f"--dataset={name} does not read", f"--image_dir={image_dir}", remedy)
 
 
-# -- a folder or a zip of images, read in place
-
-
-def image_files(path: str, split: str = "train", data_dir=None) -> Source:
-    """Images below a folder or in a .zip; an image's class is the name of the folder it lies in."""
-    place = Path(path)
-    if place.is_dir():
-        files = {str(f.relative_to(place)): f for f in sorted(place.rglob("*")) if f.is_file()}
-        stats = {name: (f.stat().st_size, f.stat().st_mtime_ns) for name, f in files.items()}
-        open_file = lambda name: files[name].read_bytes()  # noqa: E731
-    elif place.is_file():
-        stats, open_file = _zip_members(place)
-    else:
-        raise UserError("No such --image_dir", path, "Give a folder or a .zip of images.")
-    stats = {n: s for n, s in stats.items() if n.lower().endswith(IMAGE_ENDINGS)}
-    if not stats:
-        raise UserError("No images in --image_dir", path, f"Endings: {' '.join(IMAGE_ENDINGS)}.")
-    folders = [Path(name).parent.name or place.stem for name in stats]
-    class_names = tuple(sorted(set(folders)))
-
-    def read():
-        for (name, (size, _)), folder in zip(stats.items(), folders):
-            content = open_file(name) if size <= MAX_FILE_BYTES else b""
-            yield content, class_names.index(folder)
-
-    digest = hashlib.sha256(json.dumps(stats).encode()).hexdigest()
-    return Source({"name": place.name, "files": digest}, class_names, read)
-
-
-def _zip_members(place: Path):
-    try:
-        archive = zipfile.ZipFile(place)
-    except (zipfile.BadZipFile, OSError):
-        remedy = "Give a folder or a .zip of images."
-        raise UserError("--image_dir is no readable .zip", place, remedy) from None
-    members = {m.filename: m for m in archive.infolist() if not m.is_dir()}
-
-    def open_file(name):
-        try:
-            return archive.read(name)
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
-            return b""  # counted as broken
-
-    return {name: (m.file_size, m.CRC) for name, m in sorted(members.items())}, open_file
-
-
+SMALL = (1, 4, 16, 32)
+CIFAR_10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 DATASETS = {
-    "digits": DatasetSpec("scikit-learn's 8x8 digits, no download", (1, 4, 8), 1, _digits),
-    "photos": DatasetSpec(
-        "64x64 crops of scikit-learn's two photographs, no download", (1, 4, 16, 64), 3, _photos
+    "digits": DatasetSpec("scikit-learn's digits", _inside(sources.digits), (1, 4, 8), 1),
+    "photos": DatasetSpec("crops of scikit-learn's two photographs", _inside(sources.photos)),
+    "image_dir": DatasetSpec("any images: --image_dir=FOLDER or .zip", _files(lambda _: None)),
+    # the paper's five
+    "celeb_a": DatasetSpec("CelebA faces", _celeb_a, crop=140, prepare="celeb_a"),
+    "lsun_scenes/bedroom": DatasetSpec(
+        "LSUN bedrooms", _tfds("lsun_scenes/bedroom", test="validation"),
+        prepare="lsun_scenes/bedroom",
     ),
     "cifar10": DatasetSpec(
-        "CIFAR-10 through tfds, 10 classes", (1, 4, 16, 32), 3, _tfds("cifar10")
+        "CIFAR-10, a model a class in the paper", _tfds("cifar10", CIFAR_10), SMALL,
+        prepare="cifar10",
     ),
-    "image_dir": DatasetSpec("your own images: --image_dir", (1, 4, 16, 64), 3, image_files),
-}
-
-
-# -- the store
+    "svhn_cropped": DatasetSpec(
+        "SVHN digits; the paper learns from train + test images (split all) without labels",
+        _tfds("svhn_cropped", all="train+test"), SMALL, prepare="svhn_cropped",
+    ),
+    "places205": DatasetSpec(
+        "Places205, by category in the paper", _tfds("places205", test="validation"),
+        prepare="places205",
+    ),
+    # others, to show that one is a row
+    "lfw": DatasetSpec("Labeled Faces in the Wild", _files(lambda _: sources.by_person)),
+    "stl10": DatasetSpec("STL-10", _tfds("stl10"), prepare="stl10"),
+}  # fmt: skip
 
 
 def load_images(
@@ -200,93 +151,30 @@ def load_images(
     data_dir: str | None = None,
     image_dir: str | None = None,
     cache_dir: str | None = None,
+    crop: int | None = None,
 ) -> ImageSet:
     """Images of a data set at `size`, decoded once and memory-mapped from then on.
 
     Args:
         dataset: a row of DATASETS.
-        split: "train" or "test".
+        split: "train", "test"; "all" where a row has it.
         size: pixels a side.
         data_dir: where tfds keeps prepared data.
-        image_dir: folder or .zip, for dataset "image_dir".
+        image_dir: folder or .zip, for the rows that read one.
         cache_dir: where decoded arrays are kept; default ~/.cache/mgconv.
+        crop: side of the centre square cut before resizing; None takes the row's.
 
     Raises:
-        UserError: unknown data set, data not prepared, no usable image.
+        UserError: unknown data set, data not prepared, no usable image, no space.
     """
     spec = DATASETS[choose("data set", dataset, DATASETS)]
-    if dataset == "image_dir":
-        if image_dir is None:
-            raise UserError(
-                "--dataset=image_dir needs", "no --image_dir", "Give the folder or .zip."
-            )
-        source = image_files(image_dir, split)
-    else:
-        source = spec.source(split, data_dir)
-    facts = {"dataset": dataset, "size": size, "channels": spec.channels, "format": 2}
-    key = hashlib.sha256(json.dumps(facts | source.facts, sort_keys=True).encode()).hexdigest()
+    source = spec.read(split, data_dir, image_dir)
+    crop = crop or spec.crop
+    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 3} | source.facts
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     root = Path(cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv").expanduser()
-    folder = root / f"{dataset}-{split}-{size}-{key[:16]}"
-    if not (folder / "meta.json").exists():
-        _fill_store(folder, source, size, spec.channels)
-    return _open_store(folder, size, spec.channels)
-
-
-def _fill_store(folder: Path, source: Source, size: int, channels: int) -> None:
-    """Decodes every image into `folder`; the folder appears when all is there."""
-    import shutil
-
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        draft.mkdir(parents=True, exist_ok=True)
-        labels, skipped = _decode_all(draft / "pixels.uint8", source, size, channels)
-        np.save(draft / "labels.npy", np.array(labels, np.int64))
-        meta = {"num_images": len(labels), "skipped": skipped, "class_names": source.class_names}
-        (draft / "meta.json").write_text(json.dumps(meta))
-        if folder.exists():
-            shutil.rmtree(folder)  # without a meta.json: the rest of an interrupted removal
-        draft.replace(folder)
-    except OSError as error:
-        remedy = "Free space or choose --cache_dir."
-        raise UserError(
-            f"Cannot keep decoded images in {folder.parent}", error.strerror, remedy
-        ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _decode_all(path: Path, source: Source, size: int, channels: int):
-    from tqdm import tqdm
-
-    labels, skipped = [], {}
-    with path.open("wb") as file:
-        for image, label in tqdm(source.read(), "decoding", unit=" images", disable=None):
-            try:
-                fit = decode if isinstance(image, bytes) else lambda x, s, _: resize(x, s)
-                file.write(fit(image, size, channels).tobytes())
-                labels.append(int(label))
-            except ValueError as error:
-                reason = "smaller than the top grid" if "smaller" in str(error) else "broken"
-                skipped[reason] = skipped.get(reason, 0) + 1
-    if not labels:
-        found = ", ".join(f"{count} {reason}" for reason, count in skipped.items()) or "none"
-        raise UserError(
-            f"No usable image at {size} x {size}", found, "Choose other images or smaller --grids."
-        )
-    return labels, skipped
-
-
-def _open_store(folder: Path, size: int, channels: int) -> ImageSet:
-    meta = json.loads((folder / "meta.json").read_text())
-    shape = (meta["num_images"], size, size, channels)
-    pixels = np.memmap(folder / "pixels.uint8", np.uint8, "r", shape=shape)
-    labels = np.load(folder / "labels.npy", allow_pickle=False)
-    for reason, count in meta["skipped"].items():
-        print(f"{folder.name}: skipped {count} images: {reason}")
-    return ImageSet(pixels, labels, tuple(meta["class_names"]))
-
-
-# -- classes and batches
+    folder = root / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
+    return ImageSet(*store.open_or_fill(folder, source, size, spec.channels, crop))
 
 
 def choose_classes(classes: str, class_names: tuple[str, ...]) -> list[int]:
@@ -297,7 +185,7 @@ def choose_classes(classes: str, class_names: tuple[str, ...]) -> list[int]:
 
 
 def _class_index(name: str, class_names: tuple[str, ...]) -> int:
-    if name not in class_names and name.isdigit() and int(name) < len(class_names):
+    if name not in class_names and name.isdecimal() and int(name) < len(class_names):
         return int(name)
     return class_names.index(choose("class", name, class_names))
 

@@ -1,5 +1,6 @@
 """Pixels 0..255 and [-1, 1]; pictures on disk. Only here and in `datasets.py` are 0..255 known."""
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -67,40 +68,71 @@ def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
         draft.write_bytes(content)
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise UserError(
             f"Cannot write {path}", error.strerror, "Free space or choose --out."
         ) from None
 
 
-def decode(content: bytes, size: int, channels: int) -> np.ndarray:
+class BadImageError(ValueError):
+    """An image that cannot be used; its text is the reason under which it is counted."""
+
+
+def decode(content: bytes, size: int, channels: int, crop: int | None = None) -> np.ndarray:
     """The centre square of an encoded image at `size`, uint8 [size, size, channels].
 
-    Exact block means where `size` divides the square's side, else antialiased bicubic.
+    Turned as its EXIF says; transparent parts on black; the first picture of an animation; 16 bits
+    scaled to 8. Exact block means where `size` divides the square's side, else antialiased bicubic.
+
+    Args:
+        content: a file as it is.
+        size: pixels a side of the result.
+        channels: 1 or 3.
+        crop: side of the square; None takes the largest that fits.
 
     Raises:
-        ValueError: it is no image, or smaller than `size`.
+        BadImageError: it is no image, broken, or smaller than `size` or `crop`.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise ValueError("too large")
-            picture = image.convert("RGB" if channels == 3 else "L")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"no image: {error}") from None
-    return resize(np.asarray(picture).reshape(picture.height, picture.width, channels), size)
+                raise BadImageError(f"larger than {MAX_PIXELS // 1_000_000} megapixels")
+            picture = _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+    except BadImageError:
+        raise
+    except Exception:  # Pillow's decoders raise nearly anything on a broken file
+        raise BadImageError("broken or no image") from None
+    return resize(np.asarray(picture).reshape(picture.height, picture.width, channels), size, crop)
 
 
-def resize(pixels: np.ndarray, size: int) -> np.ndarray:
+def _to_mode(image, mode: str):
+    """A Pillow image as 8-bit RGB or L."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):  # 16 bits a pixel, or a float
+        values = np.asarray(image, np.float64)
+        top = 65535 if values.max() > 255 else 255
+        image = Image.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image)
+    return image.convert(mode)
+
+
+def resize(pixels: np.ndarray, size: int, crop: int | None = None) -> np.ndarray:
     """The centre square of uint8 [H, W, C] at `size`; see `decode`."""
     from PIL import Image
 
     height, width, channels = pixels.shape
-    side = min(height, width)
+    side = crop or min(height, width)
+    if side > min(height, width):
+        raise BadImageError(f"smaller than the crop of {crop} x {crop}")
     if side < size:
-        raise ValueError(f"{width} x {height}, smaller than {size} x {size}")
+        raise BadImageError(f"smaller than {size} x {size}")
     top, left = (height - side) // 2, (width - side) // 2
     square = pixels[top : top + side, left : left + side]
     if side % size == 0:

@@ -139,10 +139,9 @@ class MultigridLearner(tf.Module):
 
     Args:
         grids: learners from coarse to fine.
-        batch_size: B, the number of chains that run at once, in learning as in sampling.
         seed: of all chains.
         colors: [N, 1, 1, C], colors of training images, from which samples start.
-        reference: [B, S, S, C], observed images that fill up a batch.
+        reference: [B, S, S, C], observed images that fill up a batch; B chains run at once.
     """
 
     def __init__(
@@ -224,7 +223,7 @@ class MultigridLearner(tf.Module):
 
 
 def weight_seed(seed: int, index: int) -> int:
-    """Seed of the initial weights of the grid at `index`."""
+    """Seed of the first weights of the grid at `index`."""
     return 1000 * seed % 2**30 + 100 * index
 
 

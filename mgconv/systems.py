@@ -145,6 +145,7 @@ def describe(images: ImageSet) -> dict[str, Any]:
     names = [images.class_names[label] for label in np.unique(images.labels)]
     return {
         "num_images": len(images),
+        "skipped": images.skipped,
         "channels": int(images.pixels.shape[-1]),
         "class_names": names,
         "mean_pixel": round(float(np.mean(sample)), 6),

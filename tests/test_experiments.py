@@ -19,7 +19,7 @@ from PIL import Image
 from experiments import common
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = ["train", "sample", "exp1_synthesis"]
+PROGRAMS = ["train", "sample", "exp1_synthesis", "inspect_data", "prepare_data", "tables"]
 TINY = [
     "--width=.03", "--batch_size=8", "--num_langevin_steps=2", "--num_updates=2", "--log_every=1",
 ]  # fmt: skip
@@ -115,14 +115,25 @@ BAD = [
     ("train", ["--colour=3"], "Unknown command line flag 'colour'"),
     ("train", ["digits"], 'Unexpected argument: "digits"'),
     ("train", ["--classes=eleven"], 'Unknown class: "eleven"'),
-    ("train", ["--dataset=image_dir"], "Give --image_dir"),
-    ("train", ["--dataset=digits", "--image_dir=x"], "Two data sets"),
+    ("train", ["--dataset=image_dir"], "Give its folder or .zip"),
+    ("train", ["--dataset=digits", "--image_dir=x"], "--dataset=digits does not read"),
+    ("train", ["--num_updates=3", "--minutes=1"], "Two budgets"),
+    ("train", ["--dataset=celeb_a"], "make data DATASET=celeb_a"),
+    ("train", ["--dataset=lsun_scenes/bedroom"], "make data DATASET=lsun_scenes/bedroom"),
+    ("train", ["--dataset=places205"], "make data DATASET=places205"),
+    ("train", ["--split=validation"], "No split"),
+    ("train", ["--crop=0"], "--crop is out of range"),
     ("train", ["--image_dir=/no/such/folder"], "No such --image_dir"),
     ("train", ["--dataset=cifar10"], "make data DATASET=cifar10"),
     ("train", ["--activation=softmix"], 'Unknown activation: "softmix"'),
     ("train", ["--resume=must"], "Nothing to resume"),
     ("sample", [], "--run is missing"),
     ("sample", ["--run=/no/such/run"], "Give the folder of a run"),
+    ("inspect_data", ["--dataset=svhn_cropped"], "make data DATASET=svhn_cropped"),
+    ("inspect_data", ["--split=dev"], "No split"),
+    ("prepare_data", ["--dataset=digits"], "does not prepare"),
+    ("prepare_data", ["--dataset=places205", "--manual_dir=/no/such"], "No such folder MANUAL"),
+    ("prepare_data", ["--dataset=places205"], "Cannot prepare places205"),
     ("exp1_synthesis", ["--methods=pcd"], "leaves out: multigrid"),
     ("exp1_synthesis", ["--datasets=celebrities"], 'Unknown data set: "celebrities"'),
 ]
@@ -131,7 +142,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "arguments", "told"), BAD)
 def test_bad_input_gets_one_line_and_exit_code_1(name, arguments, told, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    out = [f"--out={tmp_path / 'run'}"] if name != "sample" else []
+    out = [f"--out={tmp_path / 'run'}"] if name in ("train", "exp1_synthesis") else []
     with pytest.raises(SystemExit) as exit_:
         call(name, *arguments, *out)
     message = exit_.value.code
@@ -169,7 +180,7 @@ def test_broken_images_among_good_ones_are_skipped_and_counted(tmp_path, capsys)
     folder = image_folder(tmp_path / "mixed", [16] * 10, broken=2)
     out = tmp_path / "run"
     call("train", f"--image_dir={folder}", "--grids=1,4,16", f"--out={out}", *TINY)
-    assert "skipped 2 images" in capsys.readouterr().out
+    assert "skipped 2 images: broken or no image" in capsys.readouterr().out
     assert json.loads((out / "config.json").read_text())["data"]["num_images"] == 10
 
 
@@ -225,6 +236,19 @@ def test_bad_input_of_a_real_command(name, arguments):
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+# -- data
+
+
+def test_inspection_tells_sizes_and_shows_every_grid(tmp_path, capsys):
+    call("inspect_data", "--dataset=digits", f"--out={tmp_path}")
+    told = capsys.readouterr().out
+    assert "1257 images at 8 x 8" in told
+    assert "classes: 0 122, 1 127" in told
+    assert "values: -1.00 .. 1.00" in told
+    with Image.open(tmp_path / "digits-train.png") as picture:
+        assert picture.height > 3 * 4 * 48  # 64 images at 8, 4 and 1 pixels, 16 a row
 
 
 # -- runs

@@ -12,6 +12,7 @@ from PIL import Image
 from mgconv import images as images_module
 from mgconv.config import UserError
 from mgconv.images import (
+    BadImageError,
     decode,
     encode_png,
     enlarge,
@@ -174,7 +175,7 @@ def test_a_damaged_image_is_an_image_or_a_value_error(kind):
 
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch):
     monkeypatch.setattr(images_module, "MAX_PIXELS", 63)
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(ValueError, match="larger than 0 megapixels"):
         decode(encoded(random_pixels(8, 8)), 4, 3)
 
 
@@ -223,3 +224,79 @@ def test_a_folder_that_is_a_file_is_told(tmp_path):
     with pytest.raises(UserError, match="Cannot write"):
         replace_file(tmp_path / "file" / "config.json", "new")
     assert (tmp_path / "file").read_text() == "a user's own"
+
+
+# -- what users give
+
+
+def saved(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_gray_and_palette_files_become_color():
+    gray = Image.fromarray(np.full([4, 4], 77, np.uint8))
+    assert (decode(saved(gray), 4, 3) == 77).all()
+    palette = Image.new("RGB", (4, 4), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
+    assert np.abs(decode(saved(palette), 4, 3).astype(int) - [10, 200, 30]).max() <= 2
+
+
+def test_cmyk_files_become_rgb():
+    cmyk = Image.new("RGB", (16, 16), (200, 30, 60)).convert("CMYK")
+    pixels = decode(saved(cmyk, "JPEG", quality=100), 16, 3)
+    assert np.abs(pixels.astype(int) - [200, 30, 60]).max() <= 6
+
+
+def test_transparent_parts_lie_on_black():
+    image = Image.new("RGBA", (4, 4), (255, 255, 255, 0))
+    image.paste((100, 150, 200, 255), (0, 0, 4, 2))
+    pixels = decode(saved(image), 4, 3)
+    assert (pixels[:2] == [100, 150, 200]).all()
+    assert (pixels[2:] == 0).all()
+
+
+def test_sixteen_bits_are_scaled_to_eight():
+    values = np.full([4, 4], 51 * 257, np.uint16)
+    values[0, 0] = 65535
+    pixels = decode(saved(Image.fromarray(values)), 4, 1)
+    assert pixels[0, 0] == 255
+    assert pixels[1, 1] == 51
+
+
+def test_exif_turns_are_followed():
+    image = Image.new("RGB", (8, 8), "black")
+    image.paste((255, 255, 255), (0, 0, 8, 4))  # the upper half is white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise: the right half is white
+    pixels = decode(saved(image, "JPEG", exif=exif, quality=100), 8, 3)
+    assert pixels[:, 6:].mean() > 240
+    assert pixels[:, :2].mean() < 15
+
+
+def test_an_animation_gives_its_first_picture():
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
+    content = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert (decode(content, 4, 3)[0, 0] == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_file_cut_short_is_a_bad_image(kind):
+    pixels = np.random.default_rng(0).integers(0, 256, [32, 32, 3], np.uint8)
+    content = saved(Image.fromarray(pixels), kind)
+    with pytest.raises(BadImageError, match="broken"):
+        decode(content[: len(content) // 2], 32, 3)
+
+
+def test_an_image_smaller_than_the_crop_is_a_bad_image():
+    with pytest.raises(BadImageError, match="smaller than the crop of 8 x 8"):
+        resize(np.zeros([6, 9, 3], np.uint8), 4, crop=8)
+    with pytest.raises(BadImageError, match="smaller than 4 x 4"):
+        decode(saved(Image.new("RGB", (1, 1))), 4, 3)
+
+
+def test_the_crop_is_the_center():
+    pixels = np.zeros([218, 178, 3], np.uint8)
+    pixels[39:179, 19:159] = 200  # CelebA's centre square of 140
+    assert (resize(pixels, 70, crop=140) == 200).all()
+    assert resize(pixels, 89).min() == 0

@@ -1,0 +1,269 @@
+"""Where images come from: scikit-learn, tfds, a folder or a zip. A source tells facts and reads."""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from mgconv.config import UserError
+
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+MAX_FILE_BYTES = 50_000_000
+MAX_RATIO = 200  # of a zip member's size to its compressed size; images are below 10
+
+Item = tuple[bytes | np.ndarray, int]  # an encoded image or uint8 [H, W, C]; its label
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images of one split.
+
+    Attributes:
+        facts: enough to tell whether a stored array was made of these images; JSON.
+        class_names: labels are their indices.
+        num_items: how many there are, None where only reading tells.
+        read: from item number `start` on, in an order that never changes.
+        skipped: what was left out before reading, by reason.
+    """
+
+    facts: dict[str, Any]
+    class_names: tuple[str, ...]
+    num_items: int | None
+    read: Callable[[int], Iterator[Item]]
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    def with_names(self, class_names: tuple[str, ...]) -> "Source":
+        """The same images, their classes named."""
+        facts = self.facts | {"class_names": class_names}
+        return replace(self, facts=facts, class_names=class_names)
+
+
+def in_memory(pairs: Sequence[Item], class_names: Sequence[str], facts: dict[str, Any]) -> Source:
+    """Images that are there already."""
+    return Source(facts, tuple(class_names), len(pairs), lambda start: iter(pairs[start:]))
+
+
+# -- data that scikit-learn carries
+
+
+def digits(split: str) -> Source:
+    """The 1,797 8 x 8 digits; one fixed split, 70 to 30."""
+    _check_split("digits", split)
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
+    order = np.random.default_rng(0).permutation(len(pixels))
+    rows = np.sort(order[:1257] if split == "train" else order[1257:])
+    return in_memory(list(zip(pixels[rows], data.target[rows])), "0123456789", {"split": split})
+
+
+def _check_split(name: str, split: str) -> None:
+    if split not in ("train", "test"):
+        raise UserError(f"No split of {name}", f'"{split}"', "Give --split=train or test.")
+
+
+PHOTO_TRAIN_WIDTH = 96  # of 160: the right end of each photograph is for testing
+
+
+def photos(split: str) -> Source:
+    """64 x 64 crops of the photographs at a quarter; no pixel is in training and in test."""
+    _check_split("photos", split)
+    from sklearn.datasets import load_sample_images
+
+    quarters = [
+        np.rint(image[:424].reshape(106, 4, 160, 4, 3).mean((1, 3))).astype(np.uint8)
+        for image in load_sample_images().images
+    ]
+    train = range(0, PHOTO_TRAIN_WIDTH - 64 + 1, 2)
+    test = range(PHOTO_TRAIN_WIDTH, 160 - 64 + 1)
+    pairs = [
+        (photo[top : top + 64, left : left + 64], label)
+        for label, photo in enumerate(quarters)
+        for top in range(0, 106 - 64 + 1, 2)
+        for left in (train if split == "train" else test)
+    ]
+    return in_memory(pairs, ("temple", "flower"), {"split": split, "stride": 2})
+
+
+# -- tfds
+
+
+def tfds_source(name: str, split: str, data_dir: str | None) -> Source:
+    """A data set that tfds has prepared in `data_dir`; images stay encoded until the store decodes.
+
+    Raises:
+        UserError: not prepared, or no such split.
+    """
+    import tensorflow_datasets as tfds
+
+    place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    remedy = f"Run: make data DATASET={name}"
+    try:
+        data, info = tfds.load(
+            name, split=split, data_dir=data_dir, download=False, with_info=True,
+            decoders={"image": tfds.decode.SkipDecoding()},
+            read_config=tfds.ReadConfig(try_autocache=False),
+        )  # fmt: skip
+    except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
+        raise UserError(f'No prepared "{name}" in', place, remedy) from None
+    except ValueError as error:
+        found = str(error).split("\n")[0]
+        raise UserError(f'No split "{split}" of "{name}" in {place}', found, remedy) from None
+    labeled = "label" in info.features
+    names = tuple(info.features["label"].names) if labeled else (name.replace("/", "-"),)
+
+    def read(start):
+        for example in data.skip(start).as_numpy_iterator():
+            yield example["image"], max(0, int(example.get("label", 0)))  # stl10 has -1
+
+    size = data.cardinality().numpy()
+    facts = {"name": name, "split": split, "version": str(info.version), "place": info.data_dir}
+    facts["examples"] = int(size)
+    return Source(facts, names, int(size) if size >= 0 else None, read)
+
+
+# -- a folder or a zip of images, read in place
+
+
+@dataclass(frozen=True)
+class _File:
+    """One image file: how it is named in its folder, what tells it has changed, how it is read."""
+
+    name: str
+    stamp: tuple[int, int]  # size and modification time; in a zip size and checksum
+    read: Callable[[], bytes]
+
+
+def image_files(
+    place: str,
+    split: str = "train",
+    part_of: Callable[[str], str] | None = None,
+) -> Source:
+    """Images below a folder or in a .zip; an image's class is the name of the folder it lies in.
+
+    Args:
+        place: the folder or .zip.
+        split: "train", "test", ...; "all" takes every image.
+        part_of: file name -> the split it belongs to; by default all are for training.
+
+    Raises:
+        UserError: no such place, no image in it, none in this split.
+    """
+    files, skipped = _files(Path(place).expanduser())
+    if part_of is not None and split != "all":
+        files = [file for file in files if part_of(file.name) == split]
+    elif split == "test":
+        files = []
+    if not files:
+        found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
+        remedy = f"Give a folder or .zip with files that end in {' '.join(IMAGE_ENDINGS)}."
+        raise UserError(f'No image for split "{split}" in {place}', found, remedy)
+    folders = [PurePosixPath(file.name).parent.name or Path(place).stem for file in files]
+    class_names = tuple(sorted(set(folders)))
+    index = {name: label for label, name in enumerate(class_names)}
+
+    def read(start):
+        for file, folder in zip(files[start:], folders[start:]):
+            yield file.read(), index[folder]
+
+    stamps = json.dumps([[file.name, *file.stamp] for file in files])
+    facts = {"name": Path(place).name, "files": hashlib.sha256(stamps.encode()).hexdigest()}
+    return Source(facts, class_names, len(files), read, skipped)
+
+
+def _files(place: Path) -> tuple[list[_File], dict[str, int]]:
+    if place.is_dir():
+        return _folder_files(place), {}
+    if place.is_file():
+        return _zip_files(place)
+    raise UserError("No such --image_dir", place, "Give a folder or a .zip of images.")
+
+
+def _folder_files(place: Path) -> list[_File]:
+    files = []
+    for path in sorted(place.rglob("*")):
+        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
+            status = path.stat()
+            name = path.relative_to(place).as_posix()
+            read = path.read_bytes if status.st_size <= MAX_FILE_BYTES else bytes
+            files.append(_File(name, (status.st_size, status.st_mtime_ns), read))
+    return files
+
+
+def _zip_files(place: Path) -> tuple[list[_File], dict[str, int]]:
+    """Members are read in memory, never extracted: a name cannot lead out of a folder."""
+    try:
+        archive = zipfile.ZipFile(place)
+        members = sorted(archive.infolist(), key=lambda member: member.filename)
+    except (zipfile.BadZipFile, OSError, ValueError):
+        remedy = "Give a folder or a whole .zip of images; a cut download must be fetched again."
+        raise UserError("--image_dir is no readable .zip", place, remedy) from None
+    files, skipped = [], {}
+    for member in members:
+        if not member.filename.lower().endswith(IMAGE_ENDINGS):
+            continue
+        reason = _refusal(member)
+        if reason:
+            skipped[reason] = skipped.get(reason, 0) + 1
+        else:
+            stamp = (member.file_size, member.CRC)
+            files.append(_File(member.filename, stamp, lambda m=member: _read_member(archive, m)))
+    return files, skipped
+
+
+def _refusal(member: zipfile.ZipInfo) -> str | None:
+    parts = PurePosixPath(member.filename).parts
+    if ".." in parts or member.filename.startswith(("/", "\\")):
+        return "with a name that leads out of the archive"
+    if member.file_size > MAX_FILE_BYTES:
+        return f"larger than {MAX_FILE_BYTES // 1_000_000} MB"
+    if member.file_size > MAX_RATIO * max(1, member.compress_size):
+        return "compressed as no image is"
+    return None
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(member)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+        return b""  # the store counts it as broken
+
+
+def held_out(name: str, share: float = 0.1) -> str:
+    """Split of a file by its name alone: "test" for about `share` of all names."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return "test" if int.from_bytes(digest[:8], "big") < share * 2**64 else "train"
+
+
+def by_person(name: str) -> str:
+    """Split of `First_Last_0001.jpg` (LFW): all images of a person fall on one side."""
+    return held_out(PurePosixPath(name).stem.rpartition("_")[0])
+
+
+def celeb_a_partition(place: str) -> Callable[[str], str] | None:
+    """The official split, where list_eval_partition.txt lies beside the images or in their folder.
+
+    Raises:
+        UserError: a line that is not `000001.jpg 0`.
+    """
+    path = Path(place).expanduser()
+    homes = (path.parent, path) if path.is_dir() else (path.parent,)
+    files = [home / "list_eval_partition.txt" for home in homes]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        return None
+    names = {"0": "train", "1": "validation", "2": "test"}
+    splits = {}
+    for line in found.read_text().splitlines():
+        words = line.split()
+        if len(words) != 2 or words[1] not in names:
+            raise UserError(f"Cannot read {found}", f'"{line[:60]}"', "Lines are: 000001.jpg 0.")
+        splits[words[0]] = names[words[1]]
+    return lambda name: splits.get(PurePosixPath(name).name, "train")

@@ -1,0 +1,112 @@
+"""Folders, archives, official lists: read in place, whatever lies in them."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mgconv import sources
+from mgconv.config import UserError
+
+
+def png(seed=0, size=8):
+    pixels = np.random.default_rng(seed).integers(0, 256, [size, size, 3], np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def archive(path, members, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return str(path)
+
+
+MEMBERS = {"cat/1.png": png(1), "dog/2.JPG": png(2), "cat/3.png": png(3), "notes.txt": b"hello"}
+
+
+def test_a_zip_and_its_folder_are_the_same_source(tmp_path):
+    place = archive(tmp_path / "pets.zip", MEMBERS)
+    with zipfile.ZipFile(place) as file:
+        file.extractall(tmp_path / "pets")
+    from_zip = sources.image_files(place)
+    from_folder = sources.image_files(str(tmp_path / "pets"))
+    assert list(from_zip.read(0)) == list(from_folder.read(0))
+    assert from_zip.class_names == from_folder.class_names == ("cat", "dog")
+    assert [label for _, label in from_zip.read(0)] == [0, 0, 1]
+
+
+def test_reading_goes_on_anywhere(tmp_path):
+    source = sources.image_files(archive(tmp_path / "a.zip", MEMBERS))
+    assert list(source.read(2)) == list(source.read(0))[2:]
+
+
+def test_facts_change_with_the_files(tmp_path):
+    before = sources.image_files(archive(tmp_path / "a.zip", MEMBERS)).facts
+    same = sources.image_files(archive(tmp_path / "a.zip", MEMBERS)).facts
+    other = sources.image_files(archive(tmp_path / "a.zip", MEMBERS | {"dog/2.JPG": png(9)})).facts
+    assert before == same != other
+
+
+def test_names_that_lead_out_of_an_archive_are_refused(tmp_path):
+    members = {"../../evil.png": png(1), "/abs.png": png(2), "good/1.png": png(3)}
+    source = sources.image_files(archive(tmp_path / "a.zip", members))
+    assert source.num_items == 1
+    assert source.skipped == {"with a name that leads out of the archive": 2}
+    assert source.class_names == ("good",)
+
+
+def test_a_bomb_is_not_opened(tmp_path):
+    members = {"bomb.png": bytes(10_000_000), "good/1.png": png()}
+    source = sources.image_files(archive(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED))
+    assert source.skipped == {"compressed as no image is": 1}
+    assert source.num_items == 1
+
+
+def test_a_zip_cut_short_is_told(tmp_path):
+    place = tmp_path / "a.zip"
+    archive(place, MEMBERS)
+    place.write_bytes(place.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"no readable \.zip"):
+        sources.image_files(str(place))
+
+
+def test_a_member_with_a_wrong_checksum_is_read_as_broken(tmp_path):
+    place = tmp_path / "a.zip"
+    archive(place, {"a/1.png": png(1), "a/2.png": png(2)})
+    content = bytearray(place.read_bytes())
+    content[content.index(png(1)[-20:])] ^= 255
+    place.write_bytes(bytes(content))
+    assert [len(image) > 0 for image, _ in sources.image_files(str(place)).read(0)] == [False, True]
+
+
+@pytest.mark.parametrize("split", ["train", "test", "all"])
+def test_the_official_partition_of_celeba_is_followed(tmp_path, split):
+    place = archive(tmp_path / "img_align_celeba.zip", {f"x/{i:06}.jpg": png(i) for i in range(6)})
+    lines = [f"{i:06}.jpg {'001122'[i]}" for i in range(6)]
+    (tmp_path / "list_eval_partition.txt").write_text("\n".join(lines))
+    source = sources.image_files(place, split, sources.celeb_a_partition(place))
+    assert source.num_items == {"train": 2, "test": 2, "all": 6}[split]
+
+
+def test_a_partition_with_a_bad_line_is_told(tmp_path):
+    (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg seven\n")
+    with pytest.raises(UserError, match=r'"000002.jpg seven". Lines are: 000001.jpg 0'):
+        sources.celeb_a_partition(str(tmp_path / "a.zip"))
+
+
+def test_people_of_lfw_are_on_one_side():
+    names = [f"lfw/Person_{'ABCDEFGH'[p % 8]}{p}_{i:04}.jpg" for p in range(500) for i in range(3)]
+    splits = np.array([sources.by_person(name) for name in names]).reshape(500, 3)
+    assert (splits == splits[:, :1]).all()
+    assert 0.05 < (splits == "test").mean() < 0.15
+
+
+def test_photo_crops_of_training_and_test_share_no_pixel():
+    train = {image.tobytes() for image, _ in sources.photos("train").read(0)}
+    test = {image.tobytes() for image, _ in sources.photos("test").read(0)}
+    assert not train & test
+    assert sources.PHOTO_TRAIN_WIDTH + 64 == 160  # test crops begin where training crops end
