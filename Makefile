@@ -36,8 +36,9 @@ lint: $(INSTALLED)  ## style of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(INSTALLED)  ## speed of the Langevin chains, grid by grid
-	$(RUN) benchmarks.langevin $(FLAGS)
+bench: $(INSTALLED)  ## speed of the Langevin chains grid by grid, cost of data
+	$(RUN) benchmarks.langevin
+	$(RUN) benchmarks.data
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)

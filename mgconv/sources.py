@@ -112,7 +112,8 @@ def tfds_source(name: str, split: str, data_dir: str | None) -> Source:
             read_config=tfds.ReadConfig(try_autocache=False),
         )  # fmt: skip
     except (AssertionError, FileNotFoundError, tfds.core.DatasetNotFoundError):
-        raise UserError(f'No prepared "{name}" in', place, remedy) from None
+        found = f"{place}{_other_versions(place, name)}"
+        raise UserError(f'No prepared "{name}" in', found, remedy) from None
     except ValueError as error:
         found = str(error).split("\n")[0]
         raise UserError(f'No split "{split}" of "{name}" in {place}', found, remedy) from None
@@ -127,6 +128,13 @@ def tfds_source(name: str, split: str, data_dir: str | None) -> Source:
     facts = {"name": name, "split": split, "version": str(info.version), "place": info.data_dir}
     facts["examples"] = int(size)
     return Source(facts, names, int(size) if size >= 0 else None, read)
+
+
+def _other_versions(place: str, name: str) -> str:
+    """What lies where this version of tfds looks for another."""
+    folder = Path(place).expanduser() / name
+    versions = sorted(path.parent.name for path in folder.glob("*/dataset_info.json"))
+    return f" (there is version {', '.join(versions)}, another than tfds wants)" if versions else ""
 
 
 # -- a folder or a zip of images, read in place
