@@ -34,7 +34,8 @@ def run(values) -> None:
         raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
     folder, num = Path(values["run"].value), values["num"].value
     start_tensorflow()
-    system = mgconv.load(folder, **given_settings(values))
+    given = given_settings(values)
+    system = mgconv.load(folder, **{name: given[name] for name in DYNAMICS if name in given})
     classes = getattr(system, "labels", [0])
     labels = np.repeat(classes, num)
     images = to_uint8(system.synthesize(labels, values["seed"].value))

@@ -21,7 +21,7 @@ class ChainStart(tf.Module):
         """Takes the end of the chains, [B, s, s, C]."""
 
     def reset(self) -> None:
-        """Forgets all chains, for a new model."""
+        """Forgets all chains."""
 
 
 class FromCoarser(ChainStart):

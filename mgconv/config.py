@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 PIXEL = 1 / 127.5  # one gray level of 0..255 on [-1, 1]
 
@@ -270,7 +270,9 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     legal, choices = field.metadata["legal"], field.metadata["choices"]
     if choices:
         choose(field.name, value, choices)
-    if legal and value is not None and not (math.isfinite(value) and _LEGAL[legal](value)):
+    if legal is None or (value is None and type(None) in get_args(field.type)):
+        return
+    if value is None or not (math.isfinite(value) and _LEGAL[legal](value)):
         raise UserError(f"--{field.name} is out of range", value, f"Give a number {legal}.")
 
 

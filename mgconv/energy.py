@@ -21,7 +21,6 @@ class BatchStatistics(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=shape[-1:], initializer="zeros")
 
     def call(self, x):
-        """[B, h, w, K] -> [B, h, w, K]."""
         return tf.compat.v1.nn.fused_batch_norm(
             x, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), epsilon=EPSILON
         )[0]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from mgconv.config import Dynamics
 
+fold_in = tf.random.experimental.stateless_fold_in
 EnergyFn = Callable[[tf.Tensor], tf.Tensor]  # [B, s, s, C] -> [B]
 
 
@@ -52,7 +53,7 @@ def langevin(
         drift = dynamics.drift * energy_gradient(energy_fn, x)
         moved = x - drift
         if dynamics.noise > 0:
-            z = tf.random.stateless_normal(tf.shape(x), _fold_in(seed, t))
+            z = tf.random.stateless_normal(tf.shape(x), fold_in(seed, t))
             progress = tf.cast(t, tf.float32) / max(1, dynamics.num_langevin_steps - 1)
             moved += dynamics.noise * (1 + (dynamics.noise_end - 1) * progress) * z
         x = project(tf.clip_by_value(moved, -1.0, 1.0))
@@ -67,6 +68,3 @@ def langevin(
     x = tf.stop_gradient(x)
     drift_rms = tf.sqrt(squared_drift / dynamics.num_langevin_steps)
     return x, ChainInfo(drift_rms, tf.reduce_mean(tf.cast(tf.abs(x) >= 1.0, tf.float32)))
-
-
-_fold_in = tf.random.experimental.stateless_fold_in

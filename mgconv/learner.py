@@ -1,5 +1,6 @@
 """Learning and sampling at all grids (paper: Algorithm 1)."""
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -10,10 +11,9 @@ from mgconv.chains import ChainStart
 from mgconv.config import Dynamics
 from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
-from mgconv.langevin import ChainInfo, langevin
+from mgconv.langevin import ChainInfo, fold_in, langevin
 
 Projection = Callable[[tf.Tensor], tf.Tensor]
-fold_in = tf.random.experimental.stateless_fold_in
 
 
 def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
@@ -22,10 +22,10 @@ def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tens
     The fully connected layer's times 0.1, each kernel's divided by the area of the *first* layer's
     map; then a tensor whose largest absolute value is above 1 is scaled to 1.
     """
-    area = (net.spec.size // net.spec.convs[0].stride) ** 2
-    scaled = []
+    area = math.ceil(net.spec.size / net.spec.convs[0].stride) ** 2
+    connected, scaled = {id(weight) for weight in net.scalar.trainable_variables}, []
     for weight, gradient in zip(net.trainable_variables, gradients):
-        if weight in net.scalar.trainable_variables:
+        if id(weight) in connected:
             gradient *= 0.1
         elif weight.name == "kernel":
             gradient /= area
@@ -96,7 +96,7 @@ class GridLearner(tf.Module):
         Args:
             observed: [B, s, s, C], the training images at this grid.
             coarser: [B, s', s', C], what `ChainStart.begin` takes.
-            seed: int32 [2], of noise.
+            seed: int32 [2].
             begin: what known pixels make of the chain start.
             hold: projection after each Langevin step.
 
@@ -109,7 +109,7 @@ class GridLearner(tf.Module):
         synthesized, info = langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
         self.start.end(synthesized)
         gap = self._ascend(observed, synthesized)
-        contrast = tf.math.reduce_std(synthesized) / tf.math.reduce_std(observed)
+        contrast = tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed)))
         return synthesized, {"gap": gap, "contrast": contrast, **info._asdict()}
 
     def _ascend(self, observed, synthesized):
@@ -140,7 +140,7 @@ class MultigridLearner(tf.Module):
     Args:
         grids: learners from coarse to fine.
         seed: of all chains.
-        colors: [N, 1, 1, C], colors of training images, from which samples start.
+        colors: [N, 1, 1, C] of training images, from which samples start.
         reference: [B, S, S, C], observed images that fill up a batch; B chains run at once.
     """
 
@@ -175,14 +175,10 @@ class MultigridLearner(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """One iteration of Algorithm 1: sample from coarse to fine, update each grid.
 
-        Args:
-            images: [B, S, S, C], observed.
-            visible: bool [B, S, S, 1]; given, the conditional of the hidden pixels is learned.
-
-        Returns:
-            Scalars `quantity/size`.
+        Of images [B, S, S, C] it returns scalars `quantity/size`. With `visible`, bool
+        [B, S, S, 1], the conditional of the hidden pixels given the visible ones is learned.
         """
-        coarser, scalars = _colors(images, visible), {}  # [B, 1, 1, C]
+        coarser, scalars = self._start(images, visible), {}  # [B, 1, 1, C]
         seed = fold_in(self.seed, self.update_count)
         for index, grid in enumerate(self.grids):
             observed = downsample(images, grid.size)
@@ -202,19 +198,25 @@ class MultigridLearner(tf.Module):
     ) -> list[tf.Tensor]:
         """Chains from colors [B, 1, 1, C] through all grids: [B, s, s, C] each, coarse to fine.
 
-        Where `visible`, bool [B, S, S, 1], is True, the pixels of images [B, S, S, C] are held.
+        Where `visible`, bool [B, S, S, 1], is True, pixels of images [B, S, S, C] are held.
         """
-        samples, coarser = [], colors
+        samples = [colors]
         for index, grid in enumerate(self.grids):
             begin, hold = _known(images, visible, grid.size)
-            x0 = begin(upsample(coarser, grid.size))
-            coarser, _ = grid.synthesize(x0, fold_in(seed, index), hold)
-            samples.append(coarser)
-        return samples
+            x0 = begin(upsample(samples[-1], grid.size))
+            samples.append(grid.synthesize(x0, fold_in(seed, index), hold)[0])
+        return samples[1:]
 
     def fill(self, images: tf.Tensor, visible: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
         """Samples given the visible pixels; what stands at hidden ones has no influence."""
-        return self.sample(_colors(images, visible), seed, images, visible)
+        return self.sample(self._start(images, visible), seed, images, visible)
+
+    def _start(self, images, visible):
+        """Means of images, or of their visible pixels: where all chains start, [B, 1, 1, C]."""
+        if visible is None:
+            return downsample(images, 1)
+        means, share = masked_downsample(images, visible, 1)
+        return tf.where(share > 0, means, tf.reduce_mean(self.colors, axis=0))
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Samples at every grid for a person to look at, from colors of the reference images."""
@@ -225,11 +227,6 @@ class MultigridLearner(tf.Module):
 def weight_seed(seed: int, index: int) -> int:
     """Seed of the first weights of the grid at `index`."""
     return 1000 * seed % 2**30 + 100 * index
-
-
-def _colors(images, visible):
-    """Where all chains start: means of the images, or of their visible pixels, [B, 1, 1, C]."""
-    return downsample(images, 1) if visible is None else masked_downsample(images, visible, 1)[0]
 
 
 def _known(images, visible, size):

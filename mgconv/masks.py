@@ -47,7 +47,7 @@ def _stroke_order(rng: np.random.Generator, size: int, hidden: float) -> np.ndar
     radius = max(0.6, size / 24)
     covered = np.zeros([size, size], dtype=bool)
     order: list[int] = []
-    while len(order) < round(hidden * size * size):
+    while len(order) < max(1, round(hidden * size * size)):
         place, angle = rng.uniform(0, size, 2), rng.uniform(0, 2 * np.pi)
         for _ in range(size):  # one stroke, a walk that turns slowly
             new = (np.hypot(y - place[0], x - place[1]) <= radius) & ~covered

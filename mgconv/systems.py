@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, Config, UserError, grid_spec
+from mgconv.config import METHODS, Config, UserError, choose, grid_spec
 from mgconv.datasets import ImageSet, batches
 from mgconv.energy import EnergyNet
 from mgconv.grids import downsample
@@ -241,6 +241,8 @@ def load(folder: str | os.PathLike, **dynamics) -> MultigridSystem | ClassCondit
     config, data = read_config(folder)
     if config.classes == "each":
         return ClassConditionalSystem(folder, data["class_names"], **dynamics)
+    for name in dynamics:
+        choose("dynamics", name, ("num_langevin_steps", "drift", "noise", "noise_end"))
     config = dataclasses.replace(config, **dynamics)
     shape = (config.batch_size, config.size, config.size, data["channels"])
     colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)

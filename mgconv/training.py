@@ -40,11 +40,16 @@ class Checkpoints:
 
     def __init__(self, learner: Learner, folder: Path):
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
+        self._learner, self.folder = learner, Path(folder)
         self._checkpoint = tf.train.Checkpoint(learner=learner, seconds=self.seconds)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=2, step_counter=learner.update_count
-        )
-        self._learner, self.folder = learner, folder
+        try:
+            self._manager = tf.train.CheckpointManager(
+                self._checkpoint, str(folder), max_to_keep=2, step_counter=learner.update_count
+            )
+        except ValueError:
+            raise self._unusable("its file `checkpoint` is damaged") from None
+        if self._manager.latest_checkpoint is None and any(self.folder.glob("*.index")):
+            raise self._unusable("its file `checkpoint` names none of them")
 
     def restore(self) -> bool:
         """Reads the latest checkpoint; False when there is none.
@@ -59,11 +64,16 @@ class Checkpoints:
             status = self._checkpoint.restore(path)
             status.assert_existing_objects_matched()
             status.assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError, KeyError, TypeError) as error:
+        except (tf.errors.OpError, AssertionError, ValueError, LookupError, TypeError) as error:
             found = str(error).strip().split("\n")[0][:120]
-            remedy = f"Delete it to go on from an earlier one, or {self.folder} to start over."
-            raise UserError(f"Cannot use checkpoint {path}", found, remedy) from None
+            raise self._unusable(
+                f"{Path(path).name} is damaged or another model's ({found})"
+            ) from None
         return True
+
+    def _unusable(self, found: str) -> UserError:
+        remedy = "Put a copy in its place, or delete the folder to start over."
+        return UserError(f"Cannot use checkpoint in {self.folder}", found, remedy)
 
     def save(self) -> None:
         """Writes a checkpoint, unless a weight is not finite."""

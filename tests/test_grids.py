@@ -93,7 +93,7 @@ def test_hidden_pixels_have_no_influence_whatever_stands_there():
         np.testing.assert_array_equal(again[1], first[1])
 
 
-@pytest.mark.parametrize(("side", "size"), [*SIZES, (9, 3), (15, 3), (64, 4), (63, 9), (49, 7)])
+@pytest.mark.parametrize(("side", "size"), [*SIZES, (9, 3), (15, 3), (64, 4), (63, 9), (22, 2)])
 def test_the_share_is_exactly_1_for_a_whole_block_and_0_for_a_hidden_one(side, size):
     images, visible = random_images(side), np.zeros([NUM, side, side, 1], bool)
     visible[:, : side // size] = True  # the top row of blocks

@@ -1,5 +1,6 @@
 """Networks that judge images: uint8 images -> features and class probabilities."""
 
+import zlib
 from pathlib import Path
 
 import keras
@@ -26,7 +27,8 @@ class Classifier:
         size, channels = images.pixels.shape[1], images.pixels.shape[3]
         self._network = _network(size, channels, len(images.class_names))
         self._features = keras.Model(self._network.inputs, self._network.layers[-2].output)
-        path = Path(folder) / f"classifier-{seed}.weights.h5"
+        key = zlib.crc32(np.ascontiguousarray(images.pixels)) ^ zlib.crc32(images.labels.tobytes())
+        path = Path(folder) / f"classifier-{seed}-{epochs}-{key:08x}.weights.h5"
         if path.exists():
             self._network.load_weights(path)
         else:
