@@ -62,15 +62,25 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
-    """Config and facts of the data of the run in `folder`."""
+    """Config and facts of the data of the run in `folder`.
+
+    A setting that an older version did not know has its default: it meant the same then.
+
+    Raises:
+        UserError: there is no run of this program.
+    """
     path = Path(folder) / CONFIG_FILE
     content = read_json(path)
     values, data = content.get("config"), content.get("data")
     known = {field.name for field in dataclasses.fields(Config)}
-    if not isinstance(values, dict) or not isinstance(data, dict) or set(values) != known:
-        raise UserError(f"Cannot use {path}", "other fields than this version's", FOREIGN)
+    if not isinstance(values, dict) or not isinstance(data, dict):
+        raise UserError(f"Cannot use {path}", "no settings or no facts of data", FOREIGN)
+    strange = (set(values) - known) | ({"num_images", "channels", "class_names"} - set(data))
+    if strange:
+        found = f"unknown or missing {', '.join(map(str, sorted(strange)))}"
+        raise UserError(f"Cannot use {path}", found, FOREIGN)
     try:
-        return Config(**(values | {"grids": tuple(values["grids"])})), data
+        return Config(**(values | {"grids": tuple(values.get("grids"))})), data
     except TypeError:
         raise UserError(f"Cannot use {path}", "values of a wrong type", FOREIGN) from None
 

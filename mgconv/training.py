@@ -1,5 +1,6 @@
 """The loop around any learner: budget, log, checkpoint, resume, guard."""
 
+import contextlib
 import itertools
 import math
 import time
@@ -134,39 +135,40 @@ def train(
     """
     checkpoints = Checkpoints(learner, run.checkpoints)
     checkpoints.restore()
-    first = int(learner.update_count)
+    first, seconds_before = int(learner.update_count), float(checkpoints.seconds)
     run.rewind(first)
     total = _num_updates(run, minutes, num_updates)
     if first >= total:
-        return float(checkpoints.seconds)
-    progress = _progress_bar(first, total)
-    timed = 0.0
-    for update, batch in zip(itertools.count(first + 1), batches(first)):
-        start = time.perf_counter()
-        scalars = {name: float(value) for name, value in learner.train_step(batch).items()}
-        elapsed = time.perf_counter() - start
-        if update > first + 1:  # the first one is traced
-            checkpoints.seconds.assign_add(elapsed)
-            timed += elapsed
-        checkpoints.check(scalars)
-        if minutes and update == first + 1 + NUM_TIMED:
-            run.seconds_per_update(timed / NUM_TIMED)
-            total = progress.total = _num_updates(run, minutes, num_updates)
-        last = update >= total
-        if update % log_every == 0 or last:
-            timing = {"seconds": float(checkpoints.seconds), "seconds_per_update": elapsed}
-            run.log(update, scalars | timing)
-        if update % preview_every == 0 or last:
-            run.preview(update, learner.preview(tf.constant([0, update])))
-        if update % checkpoint_every == 0 or last:
-            checkpoints.save()
-        progress.set_postfix_str(_brief(scalars), refresh=False)
-        progress.update()
-        if last:
-            break
-    progress.close()
-    run.close()
-    return float(checkpoints.seconds)
+        return seconds_before
+    with contextlib.closing(run), _progress_bar(first, total) as progress:
+        for update, batch in zip(itertools.count(first + 1), batches(first)):
+            scalars, elapsed = _timed_update(learner, batch)
+            checkpoints.check(scalars)
+            if update > first + 1:  # the first one is traced
+                checkpoints.seconds.assign_add(elapsed)
+            seconds = float(checkpoints.seconds)
+            if minutes and update == first + 1 + NUM_TIMED:
+                run.seconds_per_update((seconds - seconds_before) / NUM_TIMED)
+                total = progress.total = _num_updates(run, minutes, num_updates)
+            last = update >= total
+            if last or update % log_every == 0:
+                run.log(update, scalars | {"seconds": seconds, "seconds_per_update": elapsed})
+            if last or update % preview_every == 0:
+                run.preview(update, learner.preview(tf.constant([0, update])))
+            if last or update % checkpoint_every == 0:
+                checkpoints.save()
+            progress.set_postfix_str(_brief(scalars), refresh=False)
+            progress.update()
+            if last:
+                break
+    return seconds
+
+
+def _timed_update(learner: Learner, batch: tf.Tensor) -> tuple[dict[str, float], float]:
+    """One update: its scalars, and the seconds that it took."""
+    start = time.perf_counter()
+    scalars = {name: float(value) for name, value in learner.train_step(batch).items()}
+    return scalars, time.perf_counter() - start
 
 
 def _num_updates(run: Run, minutes: float | None, num_updates: int) -> float:
