@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mgconv import tracking
-from mgconv.config import Config, RECIPES, UserError, make_config
+from mgconv.config import RECIPES, Config, UserError, make_config
 from mgconv.tracking import Run, read_config, read_json, read_metrics, write_json
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
