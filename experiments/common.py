@@ -93,7 +93,8 @@ def start_tensorflow() -> None:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-            importlib.import_module("tensorflow")
+            tensorflow = importlib.import_module("tensorflow")
+            tensorflow.config.list_physical_devices()  # without a GPU, a failed cuInit is told
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
