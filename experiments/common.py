@@ -101,8 +101,8 @@ def start_tensorflow() -> None:
 
 
 def load_split(config: Config, split: str | None = None):
-    """Images of all classes of the config's data set, by default of its training split."""
-    from mgconv.datasets import load_images
+    """Images of the config's data set and classes, by default of its training split."""
+    from mgconv.datasets import choose_classes, load_images
 
     images = load_images(
         config.dataset,
@@ -115,7 +115,7 @@ def load_split(config: Config, split: str | None = None):
     )
     for reason, count in images.skipped.items():
         print(f"{config.dataset}: skipped {count} images: {reason}", flush=True)
-    return images
+    return images.only(choose_classes(config.classes, images.class_names))
 
 
 def main(

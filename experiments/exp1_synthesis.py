@@ -149,16 +149,17 @@ def add_figures(report, dataset, learned, samples, training, seed) -> None:
     import mgconv
     from experiments import figures
 
+    name = dataset.replace("/", "-")
     system, silent = (mgconv.load(learned["multigrid"], **d) for d in ({}, {"noise": 0.0}))
-    report.figure(f"{dataset}-1-grids", *figures.grids(system, seed))
+    report.figure(f"{name}-1-grids", *figures.grids(system, seed))
     shown = {NAMES[method]: drawn for method, drawn in samples.items()}
-    report.figure(f"{dataset}-2-methods", *figures.methods(training, shown, seed))
+    report.figure(f"{name}-2-methods", *figures.methods(training, shown, seed))
     if hasattr(system, "labels"):
         drawn, names = samples["multigrid"], training.class_names
         rows = {names[c]: drawn.images[drawn.labels == c] for c in system.labels}
-        report.figure(f"{dataset}-4-classes", *figures.classes(rows))
-    report.figure(f"{dataset}-5-diversity", *figures.diversity(system, silent, seed))
-    report.figure(f"{dataset}-6-health", *figures.health(learned))
+        report.figure(f"{name}-4-classes", *figures.classes(rows))
+    report.figure(f"{name}-5-diversity", *figures.diversity(system, silent, seed))
+    report.figure(f"{name}-6-health", *figures.health(learned))
 
 
 def add_table(report, samples, spent, training, test, folder, seed) -> dict:

@@ -58,16 +58,19 @@ def _table(panel: str, *files: str) -> str:
 
 
 def join(cells: tuple[str, ...]) -> str:
-    """One cell of several runs: equal ones as they are, numbers as mean +- standard deviation."""
-    if len(set(cells)) == 1:
-        return cells[0]
-    parts = [re.fullmatch(r"(-?[\d.]+)(%?)", cell) for cell in cells]
-    if not all(parts):
+    """One cell of several runs: each number that differs becomes mean ± standard deviation."""
+    pieces = [re.split(r"(\d+(?:\.\d+)?)", cell) for cell in cells]
+    if len({tuple(piece[::2]) for piece in pieces}) > 1:  # other words around the numbers
         return "; ".join(cells)
-    numbers = np.array([float(part[1]) for part in parts])
-    decimals = max(len(part[1].partition(".")[2]) for part in parts)
-    unit = parts[0][2]
-    return f"{numbers.mean():.{decimals}f} ± {numbers.std(ddof=1):.{decimals}f}{unit}"
+    return "".join(map(_join_piece, zip(*pieces)))
+
+
+def _join_piece(versions: tuple[str, ...]) -> str:
+    if len(set(versions)) == 1:
+        return versions[0]
+    numbers = np.array([float(version) for version in versions])
+    decimals = max(len(version.partition(".")[2]) for version in versions)
+    return f"{numbers.mean():.{decimals}f} ± {numbers.std(ddof=1):.{decimals}f}"
 
 
 if __name__ == "__main__":

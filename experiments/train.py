@@ -28,10 +28,8 @@ def run(values) -> None:
     if config.classes == "each":
         learn_each(config, images, folder)
     else:
-        from mgconv.datasets import choose_classes
         from mgconv.systems import learn
 
-        images = images.only(choose_classes(config.classes, images.class_names))
         learner, seconds = learn(config, images, folder)
         report(folder, learner, seconds)
     print(f"{folder}: look at samples/ and at: tensorboard --logdir {folder}")

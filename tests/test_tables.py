@@ -1,0 +1,26 @@
+"""The README's tables are what results/ say."""
+
+import pytest
+
+from experiments.tables import ROOT, join, render
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    text = (ROOT / "README.md").read_text()
+    assert text.count("<!-- table ") > 0
+    assert render(text) == text  # else: make tables
+
+
+@pytest.mark.parametrize(
+    ("cells", "joined"),
+    [
+        (("1.0", "1.0"), "1.0"),
+        (("1.0", "2.0", "3.0"), "2.0 ± 1.0"),
+        (("90.0%", "92.0%"), "91.0 ± 1.4%"),
+        (("100 / 16 s", "120 / 16 s"), "110 ± 14 / 16 s"),
+        (("-", "-"), "-"),
+        (("1.0", "diverged"), "1.0; diverged"),
+    ],
+)
+def test_cells_of_several_seeds_become_mean_and_standard_deviation(cells, joined):
+    assert join(cells) == joined
