@@ -73,8 +73,9 @@ def test_help_lists_every_flag_at_once_and_without_tensorflow(name):
 
 def readme_commands():
     text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"```(?:bash|sh)?\n(.*?)```", text, re.DOTALL)
-    inline = re.findall(r"`((?:make|python -m) [^`]+)`", text)
+    fenced = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
+    blocks = [block for language, block in fenced.findall(text) if language == "bash"]
+    inline = re.findall(r"`((?:make|python -m) [^`]+)`", fenced.sub("", text))
     return [line for block in blocks for line in block.splitlines()] + inline
 
 
