@@ -49,7 +49,10 @@ class Checkpoints:
             )
         except ValueError:
             raise self._unusable("its file `checkpoint` is damaged") from None
-        if self._manager.latest_checkpoint is None and any(self.folder.glob("*.index")):
+        written = len(list(self.folder.glob("*.index")))
+        registered = (self.folder / "checkpoint").exists()
+        # one that is not registered is a first save that was killed: starting over loses nothing
+        if self._manager.latest_checkpoint is None and written > (0 if registered else 1):
             raise self._unusable("its file `checkpoint` names none of them")
 
     def restore(self) -> bool:

@@ -332,6 +332,17 @@ def test_a_damaged_checkpoint_is_told_and_nothing_is_forgotten(damage, checkpoin
     assert {"ckpt-2.index", "ckpt-4.index"} <= names
 
 
+def test_a_first_save_that_was_killed_is_no_damage(open_run):
+    """TensorFlow writes the index, then registers it in the file `checkpoint`."""
+    run = open_run()
+    go(Toy(), run, 2)
+    (run.checkpoints / "checkpoint").unlink()
+    learner = Toy()
+    go(learner, open_run(), 4)
+    assert learner.calls == 4
+    assert logged(run) == [1, 2, 3, 4]
+
+
 FOREIGN = {
     "another name of the weight": lambda: _renamed(Toy()),
     "another shape": lambda: Toy(shape=(3,)),
