@@ -6,8 +6,6 @@ python -m experiments.inspect_data --image_dir=photos.zip --grids=1,4,16,32
 
 from pathlib import Path
 
-from absl import flags
-
 from experiments.common import (
     config_for,
     define_config_flags,
@@ -17,13 +15,12 @@ from experiments.common import (
     start_tensorflow,
 )
 
-FIELDS = ("dataset", "data_dir", "image_dir", "cache_dir", "crop", "grids", "out")
+FIELDS = ("dataset", "data_dir", "image_dir", "cache_dir", "split", "crop", "grids", "out")
 
 
 def define_flags(values) -> None:
     """Flags of this program."""
     define_config_flags(values, FIELDS)
-    flags.DEFINE_string("split", "train", "train, test, all", flag_values=values)
     values["out"].help = "folder of the picture [default runs/inspect]"
 
 
@@ -35,18 +32,15 @@ def run(values) -> None:
     from mgconv.images import save_png, to_float, to_uint8
 
     config = config_for(**given_settings(values))
-    split = values["split"].value
     start_tensorflow()
     from mgconv.grids import downsample
 
-    images = load_split(config, split)
+    images = load_split(config)  # tells what was skipped
     rows = np.linspace(0, len(images) - 1, min(64, len(images))).astype(int)
     sample = to_float(images.pixels[rows])
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     colors = images.colors
-    print(f"{config.dataset} {split}: {len(images)} images at {config.size} x {config.size}")
-    for reason, count in images.skipped.items():
-        print(f"skipped: {count} {reason}")
+    print(f"{config.dataset} {config.split}: {len(images)} images at {config.size} x {config.size}")
     print("classes: " + ", ".join(f"{n} {c}" for n, c in zip(images.class_names, counts)))
     print(
         f"values: {sample.min():.2f} .. {sample.max():.2f}, standard deviation {sample.std():.2f}"
@@ -56,7 +50,7 @@ def run(values) -> None:
     strips = {
         f"{size} x {size}": to_uint8(downsample(sample, size)) for size in reversed(config.grids)
     }
-    name = f"{config.dataset.replace('/', '-')}-{split}.png"
+    name = f"{config.dataset.replace('/', '-')}-{config.split}.png"
     path = Path(config.out or "runs/inspect") / name
     save_png(path, labeled_strips(strips, 16, 48))
     print(f"{len(rows)} of them at each grid: {path}")

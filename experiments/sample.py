@@ -3,13 +3,15 @@
 python -m experiments.sample --run=runs/digits-3-multigrid-modern-0 --num=64
 """
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
 
 from experiments.common import define_config_flags, given_settings, main, start_tensorflow
+from mgconv.config import Dynamics
 
-DYNAMICS = ("num_langevin_steps", "drift", "noise", "noise_end")
+DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
 
 
 def define_flags(values) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, Config, UserError, choose, grid_spec
+from mgconv.config import METHODS, Config, Dynamics, UserError, choose, grid_spec
 from mgconv.datasets import ImageSet, batches
 from mgconv.energy import EnergyNet
 from mgconv.grids import downsample
@@ -125,7 +125,8 @@ def learn(
     run = Run(folder, config, describe(images))
     if learner is None:
         learner = build_learner(config, colors, reference, num_images or len(images))
-    learner.reset(config.seed, colors, reference)
+    else:
+        learner.reset(config.seed, colors, reference)
     seconds = train(
         learner,
         stream,
@@ -242,7 +243,7 @@ def load(folder: str | os.PathLike, **dynamics) -> MultigridSystem | ClassCondit
     if config.classes == "each":
         return ClassConditionalSystem(folder, data["class_names"], **dynamics)
     for name in dynamics:
-        choose("dynamics", name, ("num_langevin_steps", "drift", "noise", "noise_end"))
+        choose("dynamics", name, [field.name for field in dataclasses.fields(Dynamics)])
     config = dataclasses.replace(config, **dynamics)
     shape = (config.batch_size, config.size, config.size, data["channels"])
     colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
