@@ -82,6 +82,19 @@ def _read_sigma(text: str) -> float | None:
         raise UserError("--reference_sigma is no number", f'"{text}"', remedy) from None
 
 
+def define_scorer_flags(values: flags.FlagValues) -> None:
+    """Flags of the weights of a scorer."""
+    text = "weights of a scorer other than classifier; nothing is downloaded"
+    flags.DEFINE_string("scorer_path", None, text, flag_values=values)
+    text = "SHA-256 of that file, where it is not the published one"
+    flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
+
+
+def scorer_settings(values: flags.FlagValues) -> dict[str, str | None]:
+    """What those flags say, as `make_scorer` takes it."""
+    return {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
+
+
 def start_tensorflow() -> None:
     """Imports TensorFlow without the lines that it writes to stderr whatever the log level is.
 

@@ -1,155 +1,165 @@
-"""Experiment 1: learn, sample, compare multi-grid with single-grid, persistent CD and CD-1.
+"""Experiment 1: learn, sample, compare, diagnose; table 1 and figures 1 to 5 of the paper.
 
 python -m experiments.exp1_synthesis
+python -m experiments.exp1_synthesis --scale=cpu --datasets=cifar10 --data_dir=/data/tfds
 python -m experiments.exp1_synthesis --datasets=digits --methods=multigrid,pcd --minutes=1
 """
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 from absl import flags
 
 from experiments.common import (
     define_config_flags,
+    define_scorer_flags,
     given_settings,
     load_split,
     main,
+    scorer_settings,
     start_tensorflow,
 )
-from mgconv.config import METHODS, UserError, choose
+from experiments.panels import NAMES, PANELS, Panel
+from mgconv.config import BASELINES, METHODS, UserError, choose
 
 OUT = "runs/exp1"
 NUM_SHOWN = 64  # samples of a data set that is only looked at
-NAMES = {
-    "multigrid": "Multi-grid",
-    "single_grid": "Single-grid",
-    "pcd": "Persistent CD",
-    "cd1": "One-step CD",
-}
-PAGE_TABLE_1 = {"Real images": "11.237", "DCGAN": "6.581", "Multi-grid": "6.565"}  # CIFAR-10
-HEADER = [
-    "", "classes", "images", "inception-style score", "read as its class",
-    "distance in class / real", "Frechet distance to test", "updates / seconds a model",
-    "page: Inception score, CIFAR-10",
-]  # fmt: skip
-COMMAND = "make exp1 SCALE=cpu FLAGS=--datasets=cifar10"
-NOT_RUN = ["DCGAN", *["not run"] * 6, COMMAND, PAGE_TABLE_1["DCGAN"]]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """How the experiment shows one data set."""
-
-    classes: str = "all"
-    few: tuple[str, ...] | None = None  # the classes that methods besides multi-grid learn
-    scored: bool = False  # by a classifier, in a table
-    quick: dict = dataclasses.field(default_factory=dict)  # settings at scale quick
-
-
-PANELS = {
-    "photos": Panel(quick={"minutes": 1.0, "batch_size": 16}),
-    "digits": Panel(
-        "each", ("1", "3", "8"), scored=True, quick={"minutes": 0.28, "batch_size": 32}
-    ),
-}
 
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_list("datasets", None, "data sets [photos,digits]", flag_values=values)
-    flags.DEFINE_list("methods", list(METHODS), "methods to compare", flag_values=values)
+    flags.DEFINE_list("datasets", None, f"panels [photos,digits]: {', '.join(PANELS)}",
+                      flag_values=values)  # fmt: skip
+    flags.DEFINE_list("methods", None, "methods to compare, baselines among them [the panel's]",
+                      flag_values=values)  # fmt: skip
+    flags.DEFINE_string("learned_classes", None, "of a model a class: names or all [the panel's]",
+                        flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num_samples", 5000, "at most; never more than test images", 20,
+                         flag_values=values)  # fmt: skip
+    flags.DEFINE_list("scorers", ["classifier"], "judges of the samples: classifier, and one of "
+                      "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip
+    define_scorer_flags(values)
     define_config_flags(values)
 
 
 def run(values) -> None:
     """Learns every panel's models; writes results.json, report.md, report.html."""
     from experiments.report import Report
+    from mgconv.evaluation.scorers import make_scorer
     from mgconv.tracking import provenance, write_json
 
-    methods = [choose("method", method, METHODS) for method in values["methods"].value]
-    if "multigrid" not in methods:
-        raise UserError("--methods leaves out", "multigrid", "Every figure shows it; add it.")
     settings = {"scale": "quick"} | given_settings(values)
-    datasets = values["datasets"].value or [settings.get("dataset")]
-    datasets = list(PANELS) if datasets == [None] else datasets
+    names = values["datasets"].value or [settings.get("dataset")]
+    panels = {
+        name: _panel(name, values) for name in (["photos", "digits"] if names == [None] else names)
+    }
     folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")
     start_tensorflow()
+    scorers = {  # those of given weights are checked before hours of learning
+        name: None if name == "classifier" else make_scorer(name, **scorer_settings(values))
+        for name in values["scorers"].value
+    }
     report = Report(folder, "Experiment 1: synthesis and diagnosis")
     report.text(
         "Gao, Lu, Zhou, Zhu, Wu: Learning Generative ConvNets via Multi-grid Modeling and "
         f"Sampling, CVPR 2018. Scale {settings['scale']}: learned in minutes, the paper's in days."
     )
-    panels = {
-        dataset: run_panel(dataset, methods, settings, folder / dataset, report)
-        for dataset in datasets
-    }
-    results = {"settings": settings, "panels": panels} | provenance()
-    write_json(folder / "results.json", results)
+    kept = {}
+    results = {"settings": settings, "panels": kept}
+    for name, panel in panels.items():
+        kept[name] = run_panel(
+            name, panel, settings, folder / name, report, scorers, values["num_samples"].value
+        )
+        write_json(folder / "results.json", results | provenance())  # a later panel may fail
+    facts = provenance()
     report.heading("How this was made")
-    report.code(results["command"])
-    report.text(f"Commit {results['commit']}; {results['device']}; {results['versions']}.")
+    report.code(facts["command"])
+    report.text(f"Commit {facts['commit']}; {facts['device']}; {facts['versions']}.")
     print(f"Report: {report.write()}")
 
 
-def run_panel(dataset: str, methods: list[str], settings: dict, folder: Path, report) -> dict:
-    """One data set: learns, then adds its figures and table to the report.
+def _panel(name: str, values) -> Panel:
+    """The row of PANELS, or one that only shows a data set, as the flags change it."""
+    from mgconv.datasets import DATASETS
+
+    choose("data set", name, (*PANELS, *DATASETS))
+    panel = PANELS.get(name, Panel(name, name))
+    methods = values["methods"].value or panel.methods
+    for method in methods:
+        choose("method", method, (*METHODS, *BASELINES))
+    if "multigrid" not in methods:
+        raise UserError("--methods leaves out", "multigrid", "Every figure shows it; add it.")
+    learned = values["learned_classes"].value
+    if learned:
+        classes = None if learned == "all" else tuple(learned.split(","))
+        panel = dataclasses.replace(panel, learned=classes, compared=classes)
+    return dataclasses.replace(panel, methods=tuple(methods))
+
+
+def run_panel(name, panel: Panel, settings, folder: Path, report, scorers, num_samples) -> dict:
+    """One data set: learns, then adds its figures and tables to the report.
 
     Returns:
         What results.json keeps of it.
     """
     from experiments.runner import cost, entries, has_failed, train_or_reuse
+    from experiments.synthesis_tables import add_tables, draw_labeled
 
-    panel = PANELS.get(dataset, Panel())
-    quick = panel.quick if settings["scale"] == "quick" else {}
-    settings = {"classes": panel.classes} | quick | settings | {"dataset": dataset}
-    if "num_updates" in settings:
-        settings.pop("minutes", None)
-    classes = {method: None if method == "multigrid" else panel.few for method in methods}
+    settings = _settings(panel, settings)
+    classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
     systems = entries(folder, classes, settings)
     config = systems["multigrid"].config
     training = load_split(config)
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
 
-    spent = {method: cost(rows) for method, rows in facts.items()}
-    report.heading(f"{dataset}: {len(training)} images at {config.size} x {config.size}")
+    report.heading(f"{name}: {panel.about}, {len(training)} at {config.size} x {config.size}")
     report.text(
-        f"Recipe {config.recipe}, seed {config.seed}, width {config.width}. Updates / seconds a "
-        "model: " + ", ".join(f"{NAMES[method]} {words}" for method, words in spent.items()) + "."
-    )
+        f"Recipe {config.recipe}, seed {config.seed}, width {config.width}. Models x updates / "
+        "seconds a model: " + ", ".join(f"{NAMES[m]} {cost(rows)}" for m, rows in facts.items())
+        + "."
+    )  # fmt: skip
     kept = {"config": dataclasses.asdict(config), "models": facts}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
     if "multigrid" not in learned:
         report.text(f"Multi-grid failed. {facts['multigrid']['failed']['failed']}")
         return kept
     test = load_split(config, "test") if panel.scored else None
-    labels = test.labels if panel.scored else training.labels[:: -(-len(training) // NUM_SHOWN)]
-    samples = {method: draw(path, labels, config.seed) for method, path in learned.items()}
-    add_figures(report, dataset, learned, samples, training, config.seed)
+    labels = _evenly(test or training, learned, num_samples if test else NUM_SHOWN)
+    samples = {m: draw_labeled(path, labels, config.seed) for m, path in learned.items()}
+    kept |= add_figures(report, name, learned, samples, training, config)
     if panel.scored:
-        kept |= add_table(report, samples, spent, training, test, folder, config.seed)
+        kept |= add_tables(report, samples, facts, training, test, folder, config.seed, scorers)
     return kept
 
 
-def draw(folder: Path, labels, seed: int):
-    """LabeledSamples of a run, one for each of the labels that it has learned."""
+def _settings(panel: Panel, settings: dict) -> dict:
+    own = panel.settings.get(settings["scale"], {})
+    place = panel.place(settings.get("image_dir"))
+    settings = {key: value for key, value in settings.items() if key != "image_dir"}
+    settings = {"classes": panel.classes} | own | settings | {"dataset": panel.dataset} | place
+    if "num_updates" in settings:
+        settings.pop("minutes", None)
+    return settings
+
+
+def _evenly(images, learned: dict[str, Path], most: int):
+    """Labels of evenly spread images of the classes that any method learned, up to `most`."""
     import numpy as np
 
     import mgconv
-    from mgconv.evaluation.synthesis import LabeledSamples
-    from mgconv.images import to_uint8
 
-    system = mgconv.load(folder)
-    labels = labels[np.isin(labels, getattr(system, "labels", labels))]
-    return LabeledSamples(to_uint8(system.synthesize(labels, seed)), labels)
+    known = [getattr(mgconv.load(path), "labels", images.labels) for path in learned.values()]
+    labels = images.labels[np.isin(images.labels, np.unique(np.concatenate(known)))]
+    return labels[np.linspace(0, len(labels) - 1, min(len(labels), most)).astype(int)]
 
 
-def add_figures(report, dataset, learned, samples, training, seed) -> None:
-    """Figures 1 to 5 of one data set, and the health curves."""
+def add_figures(report, dataset, learned, samples, training, config) -> dict:
+    """Figures 1 to 5 of one data set, and the diagnosis of its multi-grid model."""
     import mgconv
-    from experiments import figures
+    from experiments import diagnosis, figures
 
-    name = dataset.replace("/", "-")
+    name, seed = dataset.replace("/", "-"), config.seed
+    energy_based = {method: path for method, path in learned.items() if method in METHODS}
     system, silent = (mgconv.load(learned["multigrid"], **d) for d in ({}, {"noise": 0.0}))
     report.figure(f"{name}-1-grids", *figures.grids(system, seed))
     shown = {NAMES[method]: drawn for method, drawn in samples.items()}
@@ -158,58 +168,14 @@ def add_figures(report, dataset, learned, samples, training, seed) -> None:
         drawn, names = samples["multigrid"], training.class_names
         rows = {names[c]: drawn.images[drawn.labels == c] for c in system.labels}
         report.figure(f"{name}-4-classes", *figures.classes(rows))
-    report.figure(f"{name}-5-diversity", *figures.diversity(system, silent, seed))
-    report.figure(f"{name}-6-health", *figures.health(learned))
-
-
-def add_table(report, samples, spent, training, test, folder, seed) -> dict:
-    """Scores beside the page's table 1: over all classes, then over those all methods learned."""
-    import numpy as np
-
-    from mgconv.evaluation.scorers import Classifier
-    from mgconv.evaluation.synthesis import LabeledSamples, class_mean_control, score_samples
-
-    classifier = Classifier(training, folder)
-    real = LabeledSamples(np.asarray(test.pixels), test.labels)
-    again = LabeledSamples(np.asarray(training.pixels), training.labels)
-    accuracy = (classifier.probabilities(real.images).argmax(axis=1) == real.labels).mean()
-    report.text(
-        f"Scores by a classifier learned from the training images, {accuracy:.1%} right on the "
-        f"{len(real.labels)} test images. The Frechet distance is squared, in its last hidden "
-        "layer, to the test images; real training images show what it is by chance alone."
-    )
-    rows: list[dict] = []
-    class_sets = {tuple(np.unique(drawn.labels)): None for drawn in samples.values()}
-    for labels in sorted(class_sets, key=len, reverse=True):
-        here = real.of(labels)
-        systems = {
-            "Real images (test)": here,
-            "Real images (training)": again.of(labels).like(here.labels, seed),
-            "class mean + noise": class_mean_control(again.of(labels), here.labels, seed),
-        }
-        systems |= {
-            NAMES[method]: drawn.of(labels)
-            for method, drawn in samples.items()
-            if set(labels) <= set(drawn.labels)
-        }
-        names = {NAMES[method]: words for method, words in spent.items()}
-        for name, drawn in systems.items():
-            scores = score_samples(drawn, here, classifier)._asdict()
-            rows.append(
-                {"system": name, "classes": len(labels), "cost": names.get(name, "-")} | scores
-            )
-    table = {"header": HEADER, "rows": [_row(row) for row in rows] + [NOT_RUN]}
-    report.table(**table)
-    return {"classifier_accuracy": float(accuracy), "scores": rows, "table": table}
-
-
-def _row(row: dict) -> list[str]:
-    page = PAGE_TABLE_1.get("Real images" if row["system"].startswith("Real") else row["system"])
-    return [
-        row["system"], str(row["classes"]), str(row["num_samples"]), f"{row['score']:.2f}",
-        f"{row['recognized']:.1%}", f"{row['spread']:.2f}", f"{row['frechet']:.1f}",
-        row["cost"], page or "-",
-    ]  # fmt: skip
+    picture, caption, facts = figures.diversity(system, silent, seed)
+    report.figure(f"{name}-5-diversity", picture, caption)
+    report.figure(f"{name}-6-health", *figures.health(energy_based, training.pixels))
+    kept = {"diversity": facts}
+    for title, draw in diagnosis.FIGURES.items():
+        picture, caption, kept[title] = draw(learned["multigrid"], training, seed)
+        report.figure(f"{name}-{title}", picture, caption)
+    return {"diagnosis": kept}
 
 
 if __name__ == "__main__":

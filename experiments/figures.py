@@ -1,16 +1,16 @@
 """The paper's figures 1-5 from learned systems: each function returns a picture and its caption."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from experiments.report import labeled_strips
 from mgconv.datasets import ImageSet
-from mgconv.evaluation.metrics import mean_pairwise_distance
-from mgconv.evaluation.synthesis import LabeledSamples
+from mgconv.evaluation.diagnosis import Blocks, blocks
+from mgconv.evaluation.samples import LabeledSamples
 from mgconv.images import to_uint8
-from mgconv.systems import ClassConditionalSystem, MultigridSystem
+from mgconv.systems import ClassConditionalSystem, MultigridSystem, load
 from mgconv.tracking import read_metrics
 
 Figure = tuple[np.ndarray, str]
@@ -23,6 +23,23 @@ def models(system: System) -> Iterator[MultigridSystem]:
         yield from map(system.of_class, system.labels)
     else:
         yield system
+
+
+def first_model(folder: Path, training: ImageSet | None = None, factor: int = 1):
+    """The run's model, or that of its first class, and its training images.
+
+    Args:
+        folder: of the run.
+        training: images of all classes.
+        factor: of the number of Langevin steps.
+    """
+    system, images = load(folder), training
+    if isinstance(system, ClassConditionalSystem):
+        label = system.labels[0]
+        folder = folder / system.class_names[label]
+        images = training.only([label]) if training else None
+    steps = factor * load(folder).config.num_langevin_steps
+    return load(folder, num_langevin_steps=steps), images
 
 
 def grids(system: System, seed: int) -> Figure:
@@ -72,55 +89,64 @@ def classes(samples: dict[str, np.ndarray]) -> Figure:
     return labeled_strips(samples, min(columns, 16), 40), caption
 
 
-def diversity(noisy: System, silent: System, seed: int, num_blocks: int = 8) -> Figure:
+def diversity(noisy: System, silent: System, seed: int, num_blocks: int = 8):
     """Figure 5: blocks of 4 chains from one 1 x 1 image each, with noise and without."""
     per_model = 1 if isinstance(noisy, ClassConditionalSystem) else num_blocks
-    strips, words = {}, []
+    strips, words, facts = {}, [], {}
     for name, system in (("with noise", noisy), ("without noise", silent)):
-        blocks = [block for model in models(system) for block in _blocks(model, per_model, seed)]
-        blocks = blocks[:num_blocks]
-        strips[name] = to_uint8(np.concatenate(blocks))
-        within = np.mean([mean_pairwise_distance(block) for block in blocks])
-        between = mean_pairwise_distance(np.stack([block[0] for block in blocks]))
-        words.append(f"{name} {within:.2f} within a block, {between:.2f} between blocks")
+        each = [blocks(model, per_model, 4, seed).images for model in models(system)]
+        found = Blocks(np.concatenate(each)[:num_blocks])
+        strips[name] = to_uint8(np.concatenate(found.images))
+        facts[name] = {"within": found.within, "between": found.between}
+        words.append(
+            f"{name} {found.within:.2f} within a block, {found.between:.2f} between blocks"
+        )
     caption = (
         "Figure 5. Each block of 4 starts from the same 1 x 1 image. Look for: with noise the four "
         f"differ; without it they are one image. Mean pairwise distance: {'; '.join(words)}."
     )
-    return labeled_strips(strips, 16), caption
+    return labeled_strips(strips, 16), caption, facts
 
 
-def _blocks(model: MultigridSystem, count: int, seed: int) -> list[np.ndarray]:
-    colors = model.colors(count, seed)
-    samples = model.chains(colors.repeat(4, axis=0), seed)[-1]
-    return list(samples.reshape(count, 4, *samples.shape[1:]))
+def health(folders: dict[str, Path], pixels: np.ndarray) -> Figure:
+    """Curves of each energy-based method's first model, a line a grid, the healthy band shaded."""
+    quantities = ("gap", "contrast", "drift_rms", "saturated", "gradient_norm")
+    usual = float(np.mean(np.isin(pixels[:1000], (0, 255))))
+    bands = {"contrast": (0.8, 1.1), "saturated": (0, 2 * usual + 0.02), "gap": (0, 0)}
+
+    def plot(axes):
+        for index, (method, folder) in enumerate(folders.items()):
+            row = axes[index * len(quantities) :][: len(quantities)]
+            lines = read_metrics(sorted(folder.rglob("metrics.jsonl"))[0])
+            for quantity, axis in zip(quantities, row):
+                for key in (key for key in lines[0] if key.startswith(f"{quantity}/")):
+                    values = [line[key] for line in lines]
+                    axis.plot([line["update"] for line in lines], values, lw=1, label=key)
+                if quantity in bands:
+                    axis.axhspan(*bands[quantity], color="tab:green", alpha=0.25)
+                axis.legend(fontsize=6)
+            row[0].set_ylabel(method)
+
+    caption = (
+        "Health. A healthy run: the gap swings around 0, the contrast (spread of synthesized over "
+        "observed pixels) comes into the green band, so does the share of saturated pixels; drift "
+        "and gradient norm level off."
+    )
+    return to_picture(plot, len(folders), len(quantities)), caption
 
 
-def health(folders: dict[str, Path]) -> Figure:
-    """Curves of gap, contrast, drift, saturation of each method's first model, a line a grid."""
+def to_picture(plot: Callable, rows: int, columns: int) -> np.ndarray:
+    """What `plot` draws on a list of matplotlib axes, row by row, as uint8 [H, W, 3]."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    quantities = ("gap", "contrast", "drift_rms", "saturated")
     drawing, axes = pyplot.subplots(
-        len(folders), len(quantities), figsize=(12, 2.2 * len(folders)), layout="constrained",
-        squeeze=False,
-    )  # fmt: skip
-    for (method, folder), row in zip(folders.items(), axes):
-        lines = read_metrics(sorted(folder.rglob("metrics.jsonl"))[0])
-        for quantity, axis in zip(quantities, row):
-            for key in (key for key in lines[0] if key.startswith(f"{quantity}/")):
-                values = [line[key] for line in lines]
-                axis.plot([line["update"] for line in lines], values, lw=1, label=key)
-            axis.legend(fontsize=6)
-        row[0].set_ylabel(method)
+        rows, columns, figsize=(2.6 * columns, 2.2 * rows), layout="constrained", squeeze=False
+    )
+    plot(list(axes.flat))
     drawing.canvas.draw()
     picture = np.asarray(drawing.canvas.buffer_rgba())[..., :3].copy()
     pyplot.close(drawing)
-    caption = (
-        "Health. A healthy run: the gap swings around 0, the contrast (spread of synthesized over "
-        "observed pixels) comes to 1, drift and saturation level off."
-    )
-    return picture, caption
+    return picture

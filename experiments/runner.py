@@ -1,12 +1,13 @@
 """Systems to compare: train each or reuse it, and gather what it cost."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.common import config_for
 from experiments.train import learn_each, report
-from mgconv.config import Config
+from mgconv.config import METHODS, Config
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,24 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
     print(f"{entry.folder}: learning or reusing", flush=True)
     try:
-        if entry.config.classes == "each":
+        if entry.config.classes == "each" and entry.config.method in METHODS:
             return learn_each(entry.config, images, entry.folder, entry.classes)
-        learner, seconds = learn(entry.config, images, entry.folder)
+        learner, seconds = learn(*_conditional(entry, images), entry.folder)
         return {"all": report(entry.folder, learner, seconds)}
     except DivergenceError as error:
         print(error, flush=True)
         return {"failed": {"failed": str(error)}}
+
+
+def _conditional(entry: Entry, images):
+    """Config and images of one net for all classes: it gets the time of a model for each."""
+    from mgconv.datasets import choose_classes
+
+    names = entry.classes or images.class_names
+    images = images.only(choose_classes(",".join(names), images.class_names))
+    if entry.config.classes != "each" or not entry.config.minutes:
+        return entry.config, images
+    return dataclasses.replace(entry.config, minutes=entry.config.minutes * len(names)), images
 
 
 def has_failed(facts: dict[str, dict]) -> bool:
@@ -59,9 +71,16 @@ def has_failed(facts: dict[str, dict]) -> bool:
 
 
 def cost(facts: dict[str, dict]) -> str:
-    """Updates and seconds of a model, averaged over classes, as a table's cell."""
+    """Number of models, updates and seconds of each on average, as a table's cell."""
     if has_failed(facts):
         return "diverged"
     updates = sum(row["updates"] for row in facts.values()) / len(facts)
     seconds = sum(row["seconds"] for row in facts.values()) / len(facts)
-    return f"{updates:.0f} / {seconds:.0f} s"
+    return f"{len(facts)} x {updates:.0f} / {seconds:.0f} s"
+
+
+def parameters(facts: dict[str, dict]) -> str:
+    """Parameters of a model, as a table's cell."""
+    if has_failed(facts):
+        return "-"
+    return f"{sum(next(iter(facts.values()))['parameters'].values()):,}"

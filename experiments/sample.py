@@ -12,6 +12,7 @@ from experiments.common import define_config_flags, given_settings, main, start_
 from mgconv.config import Dynamics
 
 DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
+NUM_SHOWN = 256  # of each class
 
 
 def define_flags(values) -> None:
@@ -23,32 +24,49 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Draws, writes samples/draw-SEED.png and .npz."""
-    import io
-
+    """Draws, writes samples/draw-SEED.png and .npz; goes on where it was interrupted."""
     import numpy as np
 
     import mgconv
     from mgconv.config import UserError
-    from mgconv.images import enlarge, replace_file, save_png, tile, to_uint8
+    from mgconv.evaluation.synthesis import draw, weights_key
+    from mgconv.images import enlarge, save_png, tile
 
     if values["run"].value is None:
         raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
-    folder, num = Path(values["run"].value), values["num"].value
+    folder, num, seed = Path(values["run"].value), values["num"].value, values["seed"].value
     start_tensorflow()
     given = given_settings(values)
-    system = mgconv.load(folder, **{name: given[name] for name in DYNAMICS if name in given})
+    dynamics = {name: given[name] for name in DYNAMICS if name in given}
+    system = mgconv.load(folder, **dynamics)
     classes = getattr(system, "labels", [0])
     labels = np.repeat(classes, num)
-    images = to_uint8(system.synthesize(labels, values["seed"].value))
-    stem = folder / "samples" / f"draw-{values['seed'].value}"
-    columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(images) ** 0.5))
-    save_png(f"{stem}.png", tile(enlarge(images, 32), columns))
-    content = io.BytesIO()
-    names = np.array(system.class_names)
-    np.savez_compressed(content, images=images, labels=labels, class_names=names)
-    replace_file(f"{stem}.npz", content.getvalue())
+    words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]
+    path = folder / "drawn" / f"{'-'.join(map(str, words))}.npy"
+    images = draw(system, labels, seed, path)
+    shown = np.concatenate([images[labels == c][:NUM_SHOWN] for c in classes])
+    columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(shown) ** 0.5))
+    stem = folder / "samples" / f"draw-{seed}"
+    save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
+    with _replacing(Path(f"{stem}.npz")) as draft:
+        names = np.array(system.class_names)
+        np.savez_compressed(draft, images=images, labels=labels, class_names=names)
+    path.unlink()
     print(f"{len(images)} images: {stem}.png and {stem}.npz")
+
+
+def _replacing(path: Path):
+    """A file to write that takes the place of `path` when all went well."""
+    import contextlib
+
+    @contextlib.contextmanager
+    def replacing():
+        draft = path.with_name(f".{path.name}")
+        with draft.open("wb") as file:
+            yield file
+        draft.replace(path)
+
+    return replacing()
 
 
 if __name__ == "__main__":

@@ -40,14 +40,16 @@ def run(values) -> None:
 def render(text: str) -> str:
     """The text with every marked table made anew.
 
-    A marker is `<!-- table PANEL FILE [FILE ...] -->`: the table of a panel in files under
+    A marker is `<!-- table PANEL/SCORER FILE [FILE ...] -->`: the table of a panel in files under
     results/; of several (seeds), numbers become mean +- standard deviation.
     """
     return MARKED.sub(lambda m: f"{m[1]}{_table(*m[2].split())}\n{m[3]}", text)
 
 
-def _table(panel: str, *files: str) -> str:
-    tables = [read_json(ROOT / "results" / file)["panels"][panel]["table"] for file in files]
+def _table(place: str, *files: str) -> str:
+    panel, _, scorer = place.rpartition("/")
+    found = [read_json(ROOT / "results" / file)["panels"][panel] for file in files]
+    tables = [content["scorers"][scorer]["table"] for content in found]
     header, first = tables[0]["header"], tables[0]["rows"]
     if any([row[0] for row in t["rows"]] != [row[0] for row in first] for t in tables):
         raise UserError("Tables with different rows", ", ".join(files), "Join runs that compare.")

@@ -15,6 +15,7 @@ from experiments.common import (
     main,
     start_tensorflow,
 )
+from mgconv.config import METHODS
 
 define_flags = define_config_flags  # this program has no others
 
@@ -25,7 +26,7 @@ def run(values) -> None:
     folder = Path(config.out or default_folder(config))
     start_tensorflow()
     images = load_split(config)
-    if config.classes == "each":
+    if config.classes == "each" and config.method in METHODS:
         learn_each(config, images, folder)
     else:
         from mgconv.systems import learn
@@ -80,7 +81,7 @@ def report(folder: Path, learner, seconds: float) -> dict:
     facts = {
         "updates": updates,
         "seconds": round(seconds, 1),
-        "parameters": {grid.size: grid.net.count_params() for grid in learner.grids},
+        "parameters": learner.parameters,
     }
     write_json(path, facts | provenance())
     return facts

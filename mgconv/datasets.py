@@ -172,9 +172,13 @@ def load_images(
     crop = crop or spec.crop
     facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 3} | source.facts
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    root = Path(cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv").expanduser()
-    folder = root / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
+    folder = cache_root(cache_dir) / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
     return ImageSet(*store.open_or_fill(folder, source, size, spec.channels, crop))
+
+
+def cache_root(cache_dir: str | None = None) -> Path:
+    """Where everything is kept that can be made anew."""
+    return Path(cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv").expanduser()
 
 
 def choose_classes(classes: str, class_names: tuple[str, ...]) -> list[int]:
@@ -190,11 +194,19 @@ def _class_index(name: str, class_names: tuple[str, ...]) -> int:
     return class_names.index(choose("class", name, class_names))
 
 
-def batches(images: ImageSet, batch_size: int, seed: int, first_update: int, flip: bool = False):
+def batches(
+    images: ImageSet,
+    batch_size: int,
+    seed: int,
+    first_update: int,
+    flip: bool = False,
+    labels: list[int] | None = None,
+):
     """Endless batches float32 [B, S, S, C] from update `first_update` on, as a tf.data.Dataset.
 
     Batch i is a function of (seed, i): a permutation of the images each epoch, the last partial
-    batch left out. So a resumed run reads what the uninterrupted one would have read.
+    batch left out. So a resumed run reads what the uninterrupted one would have read. With `labels`
+    given, a batch is (images, places of their labels in that list, int64 [B]).
 
     Raises:
         UserError: a batch is larger than the data.
@@ -213,11 +225,12 @@ def batches(images: ImageSet, batch_size: int, seed: int, first_update: int, fli
         if flip:
             mirrored = np.random.default_rng([seed, epoch, 1]).random(len(images))[rows] < 0.5
             pixels = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
-        return to_float(pixels)
+        return to_float(pixels), np.searchsorted(labels or [], images.labels[rows])
 
     def load(index):
-        loaded = tf.numpy_function(batch, [index], tf.float32)
-        return tf.ensure_shape(loaded, [batch_size, *images.pixels.shape[1:]])
+        loaded, places = tf.numpy_function(batch, [index], (tf.float32, tf.int64))
+        loaded = tf.ensure_shape(loaded, [batch_size, *images.pixels.shape[1:]])
+        return loaded if labels is None else (loaded, tf.ensure_shape(places, [batch_size]))
 
     indices = tf.data.Dataset.range(first_update, np.iinfo(np.int64).max)
     return indices.map(load).prefetch(2)

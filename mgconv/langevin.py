@@ -16,14 +16,16 @@ class ChainInfo(NamedTuple):
 
     drift_rms: tf.Tensor  # root mean square of what one step's drift adds to a pixel
     saturated: tf.Tensor  # share of pixels that end on a bound of [-1, 1]
+    energies: tf.Tensor  # mean U ahead of each step, [num_langevin_steps]
 
 
-def energy_gradient(energy_fn: EnergyFn, x: tf.Tensor) -> tf.Tensor:
-    """dU/dx of every image of the batch, [B, s, s, C]."""
+def energy_gradient(energy_fn: EnergyFn, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """dU/dx of every image of the batch, [B, s, s, C], and U, [B]."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
-        total = tf.reduce_sum(energy_fn(x))  # sum, not mean: the drift must not shrink with B
-    return tape.gradient(total, x)
+        energies = energy_fn(x)
+        total = tf.reduce_sum(energies)  # sum, not mean: the drift must not shrink with B
+    return tape.gradient(total, x), energies
 
 
 def langevin(
@@ -49,8 +51,9 @@ def langevin(
         The end of the chains, [B, s, s, C], without gradient to the start, and their ChainInfo.
     """
 
-    def langevin_step(t, x, squared_drift):
-        drift = dynamics.drift * energy_gradient(energy_fn, x)
+    def langevin_step(t, x, squared_drift, trace):
+        gradient, energies = energy_gradient(energy_fn, x)
+        drift = dynamics.drift * gradient
         moved = x - drift
         if dynamics.noise > 0:
             z = tf.random.stateless_normal(tf.shape(x), fold_in(seed, t))
@@ -58,13 +61,16 @@ def langevin(
             moved += dynamics.noise * (1 + (dynamics.noise_end - 1) * progress) * z
         x = project(tf.clip_by_value(moved, -1.0, 1.0))
         x = tf.ensure_shape(x, x0.shape)  # a projection must not lose what the loop relies on
-        return t + 1, x, squared_drift + tf.reduce_mean(tf.square(drift))
+        squared_drift += tf.reduce_mean(tf.square(drift))
+        return t + 1, x, squared_drift, trace.write(t, tf.reduce_mean(energies))
 
-    _, x, squared_drift = tf.while_loop(
+    trace = tf.TensorArray(tf.float32, dynamics.num_langevin_steps, element_shape=[])
+    _, x, squared_drift, trace = tf.while_loop(
         lambda t, *_: t < dynamics.num_langevin_steps,
         langevin_step,
-        (tf.constant(0), tf.stop_gradient(x0), tf.constant(0.0)),
+        (tf.constant(0), tf.stop_gradient(x0), tf.constant(0.0), trace),
     )
     x = tf.stop_gradient(x)
     drift_rms = tf.sqrt(squared_drift / dynamics.num_langevin_steps)
-    return x, ChainInfo(drift_rms, tf.reduce_mean(tf.cast(tf.abs(x) >= 1.0, tf.float32)))
+    saturated = tf.reduce_mean(tf.cast(tf.abs(x) >= 1.0, tf.float32))
+    return x, ChainInfo(drift_rms, saturated, trace.stack())

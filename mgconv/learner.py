@@ -1,6 +1,5 @@
 """Learning and sampling at all grids (paper: Algorithm 1)."""
 
-import math
 from collections.abc import Callable
 
 import keras
@@ -14,23 +13,6 @@ from mgconv.grids import downsample, masked_downsample, upsample
 from mgconv.langevin import ChainInfo, fold_in, langevin
 
 Projection = Callable[[tf.Tensor], tf.Tensor]
-
-
-def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    """Gradients as the authors' code of 2018-01 scales and clips them.
-
-    The fully connected layer's times 0.1, each kernel's divided by the area of the *first* layer's
-    map; then a tensor whose largest absolute value is above 1 is scaled to 1.
-    """
-    area = math.ceil(net.spec.size / net.spec.convs[0].stride) ** 2
-    connected, scaled = {id(weight) for weight in net.scalar.trainable_variables}, []
-    for weight, gradient in zip(net.trainable_variables, gradients):
-        if id(weight) in connected:
-            gradient *= 0.1
-        elif weight.name == "kernel":
-            gradient /= area
-        scaled.append(gradient / tf.maximum(1.0, tf.reduce_max(tf.abs(gradient))))
-    return scaled
 
 
 class GridLearner(tf.Module):
@@ -108,9 +90,11 @@ class GridLearner(tf.Module):
         x0 = begin(self.start.begin(observed, coarser))
         synthesized, info = langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
         self.start.end(synthesized)
-        gap = self._ascend(observed, synthesized)
+        gap, gradient_norm = self._ascend(observed, synthesized)
         contrast = tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed)))
-        return synthesized, {"gap": gap, "contrast": contrast, **info._asdict()}
+        health = {"drift_rms": info.drift_rms, "saturated": info.saturated}
+        health |= {"gradient_norm": gradient_norm}
+        return synthesized, {"gap": gap, "contrast": contrast, **health}
 
     def _ascend(self, observed, synthesized):
         weights = self.net.trainable_variables
@@ -123,7 +107,7 @@ class GridLearner(tf.Module):
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
         self._average(weights)
-        return gap
+        return gap, tf.linalg.global_norm(gradients)
 
     def _average(self, weights):
         if self.averaged is None:
@@ -159,6 +143,11 @@ class MultigridLearner(tf.Module):
     def weights(self) -> list:
         """All weights that learn."""
         return [weight for grid in self.grids for weight in grid.net.trainable_variables]
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """How many there are, by net."""
+        return {grid.net.name: grid.net.count_params() for grid in self.grids}
 
     def reset(self, seed: int, colors: np.ndarray, reference: np.ndarray) -> None:
         """Becomes an unlearned model of other data, without being traced anew."""

@@ -5,19 +5,18 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, Config, Dynamics, UserError, choose, grid_spec
+from mgconv.baselines.gan import GANS, GanLearner, GanSystem
+from mgconv.building import build_learner
+from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet, batches
-from mgconv.energy import EnergyNet
 from mgconv.grids import downsample
 from mgconv.images import to_float
-from mgconv.learner import GridLearner, MultigridLearner, author_gradients, fold_in, weight_seed
+from mgconv.learner import MultigridLearner, fold_in
 from mgconv.tracking import Run, read_config
-from mgconv.training import Checkpoints, train
+from mgconv.training import Checkpoints, Learner, train
 
 
 class System(Protocol):
@@ -25,72 +24,6 @@ class System(Protocol):
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
-
-
-# -- from settings to a learner
-
-
-def build_learner(config: Config, colors: np.ndarray, reference: np.ndarray, num_images: int):
-    """The learner that `config` describes.
-
-    Args:
-        config: of a run.
-        colors: [N, 1, 1, C], of training images.
-        reference: [B, S, S, C], observed images.
-        num_images: size of the training set (the paper's learning rate decays by epochs).
-    """
-    channels = reference.shape[-1]
-    updates_per_epoch = max(1, num_images // config.batch_size)
-    grids = [
-        _build_grid(config, index, size, channels, updates_per_epoch)
-        for index, size in enumerate(config.learned_sizes)
-    ]
-    return MultigridLearner(grids, config.seed, colors, reference)
-
-
-def _build_grid(config: Config, index: int, size: int, channels: int, updates_per_epoch: int):
-    def net():
-        return EnergyNet(
-            grid_spec(config.nets, size, config.width),
-            channels,
-            weight_seed(config.seed, index),
-            config.normalization,
-            config.activation,
-            config.reference_sigma,
-        )
-
-    return GridLearner(
-        net(),
-        _build_start(config, (config.batch_size, size, size, channels)),
-        config.training,
-        config.synthesis,
-        _build_optimizer(config, updates_per_epoch),
-        config.data_noise,
-        net() if config.average_decay else None,
-        config.average_decay,
-        **({"change_gradients": author_gradients} if config.author_gradients else {}),
-    )
-
-
-def _build_start(config: Config, batch_shape):
-    pool_size = config.pool_size or 10 * config.batch_size
-    return {
-        "coarser": FromCoarser,
-        "data": FromData,
-        "persistent": lambda: Persistent(pool_size, batch_shape),
-    }[METHODS[config.method].chain_start]()
-
-
-def _build_optimizer(config: Config, updates_per_epoch: int):
-    rate = config.learning_rate
-    if config.learning_rate_decay != 1:
-        num_updates = config.decay_epochs * updates_per_epoch
-        rate = keras.optimizers.schedules.ExponentialDecay(
-            rate, num_updates, config.learning_rate_decay, staircase=True
-        )
-    if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=config.beta1)
-    return keras.optimizers.Adam(rate, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
 
 
 # -- from data to a finished run
@@ -102,11 +35,11 @@ def learn(
     folder: str | os.PathLike,
     learner: MultigridLearner | None = None,
     num_images: int | None = None,
-) -> tuple[MultigridLearner, float]:
+) -> tuple[Learner, float]:
     """Learns a model of `images` in `folder`, or goes on with the one that is there.
 
     Args:
-        config: how.
+        config: how. With classes="each" it must be a baseline's: one net that is told the class.
         images: all training images of this model.
         folder: of the run.
         learner: one that was traced for another model of the same config, to be used again.
@@ -115,18 +48,22 @@ def learn(
     Returns:
         The learner and the seconds that its updates took.
     """
-    colors = images.colors
-    rows = np.random.default_rng(config.seed).permutation(len(images))
-    reference = to_float(images.pixels[np.sort(np.resize(rows, config.batch_size))])
+    data = describe(images)
+    conditional = config.classes == "each"
+    if conditional:
+        data |= {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
     stream = lambda first: batches(  # noqa: E731
-        images, config.batch_size, config.seed, first, config.flip
+        images, config.batch_size, config.seed, first, config.flip, data.get("labels")
     )
     stream(0)  # a batch larger than the data is told before a folder is made
-    run = Run(folder, config, describe(images))
-    if learner is None:
-        learner = build_learner(config, colors, reference, num_images or len(images))
-    else:
+    run = Run(folder, config, data)
+    colors, reference = images.colors, _reference(images, config)
+    if learner is not None:
         learner.reset(config.seed, colors, reference)
+    else:
+        learner = _build(
+            config, data | {"num_images": num_images or len(images)}, colors, reference
+        )
     seconds = train(
         learner,
         stream,
@@ -138,6 +75,22 @@ def learn(
         preview_every=config.preview_every,
     )
     return learner, seconds
+
+
+def _reference(images, config):
+    rows = np.random.default_rng(config.seed).permutation(len(images))
+    return to_float(images.pixels[np.sort(np.resize(rows, config.batch_size))])
+
+
+def _build(config: Config, data: dict[str, Any], colors=None, reference=None) -> Learner:
+    """The learner of a run; without colors and reference images, one to be restored."""
+    shape = (config.batch_size, config.size, config.size, data["channels"])
+    if config.method in BASELINES:
+        num_classes = len(data.get("labels", [0]))
+        return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
+    if colors is None:
+        colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
+    return build_learner(config, colors, reference, data["num_images"])
 
 
 def describe(images: ImageSet) -> dict[str, Any]:
@@ -228,7 +181,7 @@ class ClassConditionalSystem:
         return images
 
 
-def load(folder: str | os.PathLike, **dynamics) -> MultigridSystem | ClassConditionalSystem:
+def load(folder: str | os.PathLike, **dynamics) -> System:
     """The learned model in the folder of a run.
 
     Args:
@@ -240,18 +193,20 @@ def load(folder: str | os.PathLike, **dynamics) -> MultigridSystem | ClassCondit
     """
     folder = Path(folder)
     config, data = read_config(folder)
-    if config.classes == "each":
-        return ClassConditionalSystem(folder, data["class_names"], **dynamics)
     for name in dynamics:
         choose("dynamics", name, [field.name for field in dataclasses.fields(Dynamics)])
+    if config.method in BASELINES:
+        learner = _build(config, data)
+        _restore(learner, folder)
+        return GanSystem(learner, config, data)
+    if config.classes == "each":
+        return ClassConditionalSystem(folder, data["class_names"], **dynamics)
     config = dataclasses.replace(config, **dynamics)
-    shape = (config.batch_size, config.size, config.size, data["channels"])
-    colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
-    learner = build_learner(config, colors, reference, data["num_images"])
+    learner = _build(config, data)
     _restore(learner, folder)
     return MultigridSystem(learner, config, data["class_names"])
 
 
-def _restore(learner: MultigridLearner, folder: Path) -> None:
+def _restore(learner: Learner, folder: Path) -> None:
     if not Checkpoints(learner, folder / "checkpoints").restore():
         raise UserError("No checkpoint in", folder, "Run its training command again.")

@@ -29,6 +29,10 @@ class Learner(Protocol):
     def weights(self) -> list:
         """All weights that learn."""
 
+    @property
+    def parameters(self) -> dict[str, int]:
+        """How many there are, by net."""
+
     def train_step(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """One update; scalars for the log."""
 

@@ -19,7 +19,9 @@ from PIL import Image
 from experiments import common
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = ["train", "sample", "exp1_synthesis", "inspect_data", "prepare_data", "tables"]
+PROGRAMS = [
+    "train", "sample", "evaluate", "exp1_synthesis", "inspect_data", "prepare_data", "tables",
+]  # fmt: skip
 TINY = [
     "--width=.03", "--batch_size=8", "--num_langevin_steps=2", "--num_updates=2", "--log_every=1",
 ]  # fmt: skip
@@ -135,7 +137,16 @@ BAD = [
     ("prepare_data", ["--dataset=digits"], "does not prepare"),
     ("prepare_data", ["--dataset=places205", "--manual_dir=/no/such"], "No such folder MANUAL"),
     ("prepare_data", ["--dataset=places205"], "Cannot prepare places205"),
+    ("train", ["--method=dcgan", "--grids=1,4"], "A GAN cannot make images of: 4 pixels"),
+    ("evaluate", [], "--samples is missing"),
+    ("evaluate", ["--samples=/no/such.npz"], "Cannot read --samples=/no/such.npz"),
     ("exp1_synthesis", ["--methods=pcd"], "leaves out: multigrid"),
+    ("exp1_synthesis", ["--methods=multigrid,gan"], "Did you mean dcgan or wgan"),
+    ("exp1_synthesis", ["--scorers=inception"], "Did you mean inception2015"),
+    ("exp1_synthesis", ["--scorers=inception2015"], "inception-2015-12-05.tgz"),
+    ("exp1_synthesis", ["--scorers=keras", "--scorer_path=/none"], "weights are missing: /none"),
+    ("exp1_synthesis", ["--datasets=faces", "--image_dir=/none"], "No faces.zip in --image_dir"),
+    ("exp1_synthesis", ["--datasets=digits", "--learned_classes=ten"], 'Unknown class: "ten"'),
     ("exp1_synthesis", ["--datasets=celebrities"], 'Unknown data set: "celebrities"'),
 ]
 
@@ -239,6 +250,62 @@ def test_bad_input_of_a_real_command(name, arguments):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+# -- anybody's samples
+
+
+@pytest.fixture
+def digit_samples(tmp_path):
+    """Real test digits as somebody's samples, in an order of their own."""
+    from mgconv.datasets import load_images
+
+    images = load_images("digits", "test", 8)
+    rows = np.random.default_rng(0).permutation(len(images))[:200]
+    names = np.array([f"{index}" for index in range(10)])
+    return {"images": images.pixels[rows], "labels": images.labels[rows], "class_names": names}
+
+
+def test_real_images_given_as_samples_score_as_real_ones(digit_samples, tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", **digit_samples)
+    out = tmp_path / "scores.json"
+    call("evaluate", f"--samples={tmp_path / 'x.npz'}", "--dataset=digits", f"--out={out}")
+    told = capsys.readouterr().out
+    assert "| Real images (training) | 10 | 200 |" in told
+    reference, _, samples = json.loads(out.read_text())["scores"]
+    assert samples["recognized"] > 0.97
+    assert samples["spread"] == pytest.approx(reference["spread"], rel=0.05)
+    assert samples["precision"] > 0.8
+    noise = digit_samples | {
+        "images": np.random.default_rng(0).integers(0, 256, [200, 8, 8, 1], np.uint8)
+    }
+    np.savez(tmp_path / "noise.npz", **noise)
+    call("evaluate", f"--samples={tmp_path / 'noise.npz'}", "--dataset=digits", f"--out={out}")
+    assert json.loads(out.read_text())["scores"][2]["frechet"] > 5 * samples["frechet"]
+
+
+def test_samples_that_cannot_be_scored_are_told(digit_samples, tmp_path):
+    images = digit_samples["images"]
+    cases = {
+        "float": ({"images": images / 255.0}, "Give uint8 0..255"),
+        "flat": ({"images": images[..., 0]}, "Give uint8 0..255"),
+        "few": ({"images": images[:3]}, "Too few samples: 3"),
+        "size": ({"images": images.repeat(2, axis=1).repeat(2, axis=2)}, "another size"),
+        "unnamed": ({"pictures": images}, "no array `images`"),
+        "labels": (digit_samples | {"labels": digit_samples["labels"][:9]}, "do not fit"),
+        "strange": (digit_samples | {"labels": digit_samples["labels"] + 5}, "unknown classes"),
+        "names": (digit_samples | {"class_names": np.array(["cat"] * 10)}, "lacks: cat"),
+    }
+    for name, (content, told) in cases.items():
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, **content)
+        with pytest.raises(SystemExit) as exit_:
+            call("evaluate", f"--samples={path}", "--dataset=digits")
+        assert told in exit_.value.code
+        assert "\n" not in exit_.value.code
+    (tmp_path / "broken.npz").write_bytes(b"PK no zip")
+    with pytest.raises(SystemExit, match="Cannot read --samples"):
+        call("evaluate", f"--samples={tmp_path / 'broken.npz'}", "--dataset=digits")
+
+
 # -- data
 
 
@@ -299,18 +366,21 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
     call("exp1_synthesis", *settings)
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results["panels"]) == {"photos", "digits"}
-    systems = [row["system"] for row in results["panels"]["digits"]["scores"]]
+    judged = results["panels"]["digits"]["scorers"]["classifier"]
+    systems = [row["system"] for row in judged["scores"]]
     assert {"Real images (test)", "class mean + noise", "Multi-grid", "One-step CD"} <= set(systems)
     page = (tmp_path / "report.html").read_text()
     assert 'src="data:image/png' in page
     assert "http" not in page  # self-contained
     assert "6.565" in page
-    assert "not run" in page
+    assert set(results["panels"]["photos"]["diagnosis"]) == {
+        "diversity", "7-energy", "8-long-chains", "9-memory", "10-unseen-colors",
+    }  # fmt: skip
     with Image.open(tmp_path / "figures" / "photos-1-grids.png") as picture:
         assert picture.height > 4 * 64  # the strips of 1, 4, 16 and 64 pixels
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")}
-    assert len(made) == 4 + 10 + 3 * 3
+    assert len(made) == 4 + 10 + 3 * 3 + 2  # photos; digits: multi-grid, three methods, two GANs
     call("exp1_synthesis", *settings)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
     again = json.loads((tmp_path / "results.json").read_text())
-    assert again["panels"]["digits"]["scores"] == results["panels"]["digits"]["scores"]
+    assert again["panels"]["digits"]["scorers"]["classifier"]["scores"] == judged["scores"]

@@ -42,10 +42,20 @@ def end(energy_fn, x0, dynamics, seed=SEED, **options):
 def test_the_gradient_of_a_batch_is_that_of_each_image_alone():
     x = random_start()
     cubic = lambda x: tf.reduce_sum(x**3, axis=[1, 2, 3])  # noqa: E731
-    np.testing.assert_allclose(energy_gradient(cubic, x), 3 * x**2, rtol=1e-6)
+    gradient, energies = energy_gradient(cubic, x)
+    np.testing.assert_allclose(gradient, 3 * x**2, rtol=1e-6)
+    np.testing.assert_allclose(energies, cubic(x))
     for index in range(len(x)):
         alone = energy_gradient(cubic, x[index : index + 1])
-        np.testing.assert_allclose(alone[0], 3 * x[index] ** 2, rtol=1e-6)
+        np.testing.assert_allclose(alone[0][0], 3 * x[index] ** 2, rtol=1e-6)
+
+
+def test_the_energies_along_a_chain_are_those_ahead_of_each_step():
+    """Without noise a quadratic's falls by (1 - d)^2 a step."""
+    x0 = random_start()
+    _, info = langevin(quadratic, x0, Dynamics(5, 0.3, 0.0), SEED)
+    expected = np.mean(quadratic(x0)) * 0.7 ** (2 * np.arange(5))
+    np.testing.assert_allclose(info.energies, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("steps", [1, 7])

@@ -11,8 +11,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mgconv"
 
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
-LIBRARY = ("images", "sources", "store", "datasets", "tracking", "training", "systems", "baselines")
-EVALUATION = ("metrics", "scorers", "features", "classify", "inpainting", "synthesis")
+LIBRARY = (
+    "images", "sources", "store", "datasets", "tracking", "training", "building", "baselines",
+    "systems",
+)  # fmt: skip
+EVALUATION = (
+    "metrics", "networks", "scorers", "features", "classify", "inpainting", "samples",
+    "synthesis", "diagnosis",
+)  # fmt: skip
 ORDER = (*HEART, *LIBRARY, *(f"evaluation.{name}" for name in EVALUATION))
 
 FILES = {

@@ -1,59 +1,154 @@
-"""Networks that judge images: uint8 images -> features and class probabilities."""
+"""Judges of images behind one interface: a table of networks, judging in bounded memory."""
 
-import zlib
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-import keras
 import numpy as np
 
+from mgconv.config import UserError, choose
 from mgconv.datasets import ImageSet
-from mgconv.images import to_float
+from mgconv.evaluation.networks import (
+    INCEPTION_SHA256,
+    TORCH_SHA256,
+    Classifier,
+    Inception2015,
+    Judgement,
+    KerasApplication,
+    TorchFidelity,
+    check_images,
+)
 
 
-class Classifier:
-    """A small CNN learned with `fit` on the labeled training images of a data set.
+class Scorer(Protocol):
+    """A network that judges images; its figures are called after it."""
 
-    Its figures are called after it, never "Inception score" or "FID".
+    name: str
+    score_name: str  # "Inception score" of the 2015 network alone
+    distance_name: str  # "FID" of the 2015 network alone
+    identity: str  # changes whenever the network does: part of a cache's key
+
+    def judge(self, images: np.ndarray) -> Judgement:
+        """Judges one batch, uint8 [B, S, S, C], C 1 or 3."""
+
+
+def judge(
+    scorer: Scorer, images: np.ndarray, about: str = "scoring", batch_size: int = 50
+) -> Judgement:
+    """Judges any number of images in batches, with a progress bar.
 
     Args:
-        images: labeled training images.
-        folder: where its weights are kept and found again.
-        seed: of weights and order.
-        epochs: passes through the data.
+        scorer: the network.
+        images: uint8 [N, S, S, C], C 1 or 3, in memory or memory-mapped.
+        about: what the progress bar says.
+        batch_size: images in memory at once.
+
+    Raises:
+        UserError: other images, or a size that the scorer does not take.
     """
+    from tqdm import tqdm
 
-    def __init__(self, images: ImageSet, folder: Path, seed: int = 0, epochs: int = 40):
-        keras.utils.set_random_seed(seed)
-        size, channels = images.pixels.shape[1], images.pixels.shape[3]
-        self._network = _network(size, channels, len(images.class_names))
-        self._features = keras.Model(self._network.inputs, self._network.layers[-2].output)
-        key = zlib.crc32(np.ascontiguousarray(images.pixels)) ^ zlib.crc32(images.labels.tobytes())
-        path = Path(folder) / f"classifier-{seed}-{epochs}-{key:08x}.weights.h5"
-        if path.exists():
-            self._network.load_weights(path)
-        else:
-            self._network.compile("adam", "sparse_categorical_crossentropy")
-            self._network.fit(to_float(images.pixels), images.labels, 64, epochs, verbose=0)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._network.save_weights(path)
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Class probabilities [N, K] of uint8 images [N, S, S, C]."""
-        return self._network.predict(to_float(images), verbose=0)
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Activations [N, D] of the last hidden layer for uint8 images [N, S, S, C]."""
-        return self._features.predict(to_float(images), verbose=0)
+    check_images(images)
+    whole = None
+    with tqdm(total=len(images), desc=about, unit=" images", disable=None) as bar:
+        for start in range(0, len(images), batch_size):
+            batch = np.asarray(images[start : start + batch_size])
+            part = scorer.judge(batch)
+            if whole is None:
+                shapes = [(len(images), rows.shape[1]) for rows in part]
+                whole = Judgement(*(np.empty(shape, np.float32) for shape in shapes))
+            for all_rows, rows in zip(whole, part):
+                all_rows[start : start + len(batch)] = rows
+            bar.update(len(batch))
+    return whole
 
 
-def _network(size: int, channels: int, num_classes: int) -> keras.Model:
-    layers = keras.layers
-    stages = []
-    for filters in (32, 64) if size < 16 else (32, 64, 128):
-        stages += [layers.Conv2D(filters, 3, padding="same", activation="relu")]
-        stages += [layers.MaxPooling2D()]
-    head = [layers.Flatten(), layers.Dropout(0.3), layers.Dense(64, activation="relu")]
-    outputs = layers.Dense(num_classes, activation="softmax")
-    return keras.Sequential(
-        [keras.Input([size, size, channels]), *stages, *head, outputs], name="classifier"
-    )
+def judge_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -> Judgement:
+    """`judge`, kept in `cache_dir` and found again, memory-mapped.
+
+    Args:
+        scorer: the network.
+        images: uint8 [N, S, S, C], C 1 or 3.
+        key: all that decides `images`, as JSON values: data set, split, size and so on.
+        cache_dir: folder of the files, made where it is not there.
+
+    Raises:
+        UserError: as `judge`, or the folder cannot be written.
+    """
+    facts = json.dumps([scorer.identity, key], sort_keys=True, default=str)
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
+    paths = [Path(cache_dir) / f"{digest}-{field}.npy" for field in Judgement._fields]
+    kept = _kept(paths, len(images))
+    if kept is None:
+        for path, rows in zip(paths, judge(scorer, images)):
+            _save(path, rows)
+        kept = _kept(paths, len(images))
+    return kept
+
+
+def _learned_classifier(images: ImageSet | None, folder: Path | None) -> Classifier:
+    if images is None or folder is None or len(images.class_names) < 2:
+        found = "none" if images is None or folder is None else ", ".join(images.class_names)
+        remedy = "Choose a labeled --dataset, or another scorer."
+        raise UserError("The classifier learns from images of 2 classes or more", found, remedy)
+    return Classifier(images, folder)
+
+
+SCORERS: dict[str, Callable[..., Scorer]] = {
+    "inception2015": lambda path, sha256, **_: Inception2015(path, sha256 or INCEPTION_SHA256),
+    "torch_fidelity": lambda path, sha256, **_: TorchFidelity(path, sha256 or TORCH_SHA256),
+    "keras": lambda path, **_: KerasApplication(path),
+    "classifier": lambda images, folder, **_: _learned_classifier(images, folder),
+}
+
+
+def make_scorer(
+    name: str,
+    *,
+    path: str | None = None,
+    sha256: str | None = None,
+    images: ImageSet | None = None,
+    folder: Path | None = None,
+) -> Scorer:
+    """The scorer of a row of SCORERS.
+
+    Args:
+        name: of the row.
+        path: weights; for all but "classifier".
+        sha256: expected of the file at `path`, where it is not the published one.
+        images: labeled training images; for "classifier".
+        folder: where the classifier's weights are kept.
+
+    Raises:
+        UserError: an unknown name, or weights, package or images that are missing or wrong.
+    """
+    build = SCORERS[choose("scorer", name, SCORERS)]
+    return build(path=path, sha256=sha256, images=images, folder=folder)
+
+
+def _kept(paths: list[Path], num_rows: int) -> Judgement | None:
+    """What `judge_real` kept, memory-mapped; None where a file is missing, broken or of others."""
+    try:
+        kept = Judgement(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept if all(len(rows) == num_rows for rows in kept) else None
+
+
+def _save(path: Path, rows: np.ndarray) -> None:
+    """Writes a .npy whole or not at all, without a copy of it in memory."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            np.save(file, rows, allow_pickle=False)
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        remedy = "Free space or choose another --cache_dir."
+        raise UserError(f"Cannot write {path}", error.strerror, remedy) from None

@@ -1,75 +1,126 @@
-"""Scores of class-conditional samples (paper: table 1) that a class mean cannot win."""
+"""Drawing samples and scoring them (paper: table 1), by measures that a class mean cannot win."""
 
+import shutil
+import zlib
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mgconv.evaluation.metrics import (
     frechet_distance,
-    inception_score,
+    inception_score_splits,
+    kernel_distance,
+    precision_recall,
     within_class_distance,
 )
-from mgconv.evaluation.scorers import Classifier
-from mgconv.images import to_float
+from mgconv.evaluation.networks import Judgement
+from mgconv.evaluation.samples import LabeledSamples
+from mgconv.images import replace_file, to_float, to_uint8
+from mgconv.systems import System
+
+CHUNK = 1024  # images drawn between two that are kept
 
 
-class LabeledSamples(NamedTuple):
-    """Images and the classes that they are meant to show."""
+def draw(system: System, labels: np.ndarray, seed: int, path: Path) -> np.ndarray:
+    """Images of these classes, uint8 [len(labels), S, S, C], memory-mapped from the .npy `path`.
 
-    images: np.ndarray  # uint8 [N, S, S, C]
-    labels: np.ndarray  # int [N]
+    They are drawn and kept chunk by chunk: memory is bounded, and an interrupted draw goes on.
+    """
+    from tqdm import tqdm
 
-    def of(self, labels) -> "LabeledSamples":
-        """Those of these classes."""
-        rows = np.isin(self.labels, labels)
-        return LabeledSamples(self.images[rows], self.labels[rows])
+    if not path.exists():
+        parts = path.with_suffix(".parts")
+        starts = range(0, len(labels), CHUNK)
+        for index, first in enumerate(tqdm(starts, "drawing", unit=" x 1024", disable=None)):
+            part = parts / f"{index:06d}.npy"
+            if not part.exists():
+                chunk = labels[first : first + CHUNK]
+                images = to_uint8(system.synthesize(chunk, _chunk_seed(seed, index)))
+                replace_file(part, _npy(images))
+        _join(sorted(parts.iterdir()), len(labels), path)
+        shutil.rmtree(parts)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
-    def like(self, labels: np.ndarray, seed: int) -> "LabeledSamples":
-        """A random draw with these labels, in their order, without repetition within a class."""
-        rng = np.random.default_rng(seed)
-        rows = np.empty(len(labels), int)
-        for label in np.unique(labels):
-            wanted = labels == label
-            rows[wanted] = rng.permutation(np.flatnonzero(self.labels == label))[: wanted.sum()]
-        return LabeledSamples(self.images[rows], labels)
+
+def _chunk_seed(seed: int, index: int) -> int:
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % 2**30)
+
+
+def _npy(images: np.ndarray) -> bytes:
+    import io
+
+    content = io.BytesIO()
+    np.save(content, images, allow_pickle=False)
+    return content.getvalue()
+
+
+def _join(parts: list[Path], num: int, path: Path) -> None:
+    shape = (num, *np.load(parts[0], allow_pickle=False).shape[1:])
+    draft = path.with_name(f".{path.name}")
+    whole = np.lib.format.open_memmap(draft, "w+", np.uint8, shape)
+    for index, part in enumerate(parts):
+        whole[index * CHUNK : (index + 1) * CHUNK] = np.load(part, allow_pickle=False)
+    whole.flush()
+    draft.replace(path)
+
+
+def weights_key(folder: Path) -> str:
+    """A name for the weights in a run's folder: an index has the check sum of every tensor."""
+    found = sorted(Path(folder).rglob("checkpoint")) + sorted(Path(folder).rglob("*.index"))
+    key = 0
+    for file in found:
+        key = zlib.crc32(file.read_bytes(), key)
+    return f"{key:08x}"
 
 
 class SynthesisScores(NamedTuple):
     """One row of the table."""
 
     num_samples: int
-    score: float  # inception-style, of the classifier
-    recognized: float  # share read as the class meant
+    score: float  # inception-style, of the scorer
+    score_std: float  # over 10 splits
+    recognized: float  # share read as the class meant; NaN where the scorer has other classes
     spread: float  # mean pairwise distance within a class over that of the real test images
-    frechet: float  # squared, in the classifier's features, to the real test images
+    frechet: float  # squared, in the scorer's features, to the real test images
+    kernel: float  # squared kernel distance (KID) there
+    kernel_error: float
+    precision: float
+    recall: float
 
 
 def score_samples(
-    samples: LabeledSamples, test: LabeledSamples, classifier: Classifier
+    samples: LabeledSamples,
+    test: LabeledSamples,
+    judged: Judgement,
+    judged_test: Judgement,
+    reads_classes: bool = False,
 ) -> SynthesisScores:
-    """Scores samples against real test images of the same classes."""
-    probabilities = classifier.probabilities(samples.images)
-    spread = within_class_distance(to_float(samples.images), samples.labels)
-    real_spread = within_class_distance(to_float(test.images), test.labels)
+    """Scores samples against as many real test images of the same classes.
+
+    Args:
+        samples: what is scored.
+        test: real images.
+        judged: what the scorer says of the samples.
+        judged_test: what it says of the test images.
+        reads_classes: the scorer's classes are the labels of the samples.
+    """
+    read = judged.probabilities.argmax(axis=1) == samples.labels
+    kernel, kernel_error = kernel_distance(judged.features, judged_test.features)
+    precision, recall = precision_recall(judged_test.features, judged.features)
     return SynthesisScores(
-        num_samples=len(samples.images),
-        score=inception_score(probabilities),
-        recognized=float((probabilities.argmax(axis=1) == samples.labels).mean()),
-        spread=spread / real_spread,
-        frechet=frechet_distance(
-            classifier.features(samples.images), classifier.features(test.images)
-        ),
+        len(samples.images),
+        *inception_score_splits(judged.probabilities, min(10, len(samples.labels) // 2)),
+        recognized=float(read.mean()) if reads_classes else float("nan"),
+        spread=_spread(samples) / _spread(test),
+        frechet=frechet_distance(judged.features, judged_test.features),
+        kernel=kernel,
+        kernel_error=kernel_error,
+        precision=precision,
+        recall=recall,
     )
 
 
-def class_mean_control(training: LabeledSamples, labels: np.ndarray, seed: int) -> LabeledSamples:
-    """Mean image of each class plus noise of each pixel's own spread: what must be beaten."""
-    rng = np.random.default_rng(seed)
-    images = np.empty([len(labels), *training.images.shape[1:]], np.uint8)
-    for label in np.unique(labels):
-        rows = training.images[training.labels == label].astype(np.float64)
-        where = labels == label
-        noise = rng.normal(size=[where.sum(), *rows.shape[1:]])
-        noisy = rows.mean(axis=0) + rows.std(axis=0) * noise
-        images[where] = np.clip(np.rint(noisy), 0, 255)
-    return LabeledSamples(images, labels)
+def _spread(samples: LabeledSamples, most: int = 2000) -> float:
+    few = slice(None, None, -(-len(samples.labels) // most))  # all pairs of 50,000 are too many
+    return within_class_distance(to_float(samples.images[few]), samples.labels[few])

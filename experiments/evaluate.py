@@ -1,0 +1,71 @@
+"""Score anybody's samples against a data set, as the tables of experiment 1 do.
+
+python -m experiments.evaluate --samples=samples.npz --dataset=digits
+python -m experiments.evaluate --samples=X.npz --dataset=cifar10 --scorer=inception2015 \
+    --scorer_path=classify_image_graph_def.pb
+
+An .npz holds `images`, uint8 [N, S, S, C], and may hold `labels` and `class_names`; an .npy images.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from experiments.common import (
+    config_for,
+    define_config_flags,
+    define_scorer_flags,
+    given_settings,
+    load_split,
+    main,
+    scorer_settings,
+    start_tensorflow,
+)
+
+PLACES = ("dataset", "data_dir", "image_dir", "cache_dir", "classes", "crop", "seed", "out")
+
+
+def define_flags(values) -> None:
+    """Flags of this program."""
+    flags.DEFINE_string("samples", None, ".npz or .npy of images to score", flag_values=values)
+    flags.DEFINE_string("scorer", "classifier", "who judges: classifier, keras, inception2015, "
+                        "torch_fidelity", flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num", None, "how many to compare; else as many as both sides have", 20,
+                         flag_values=values)  # fmt: skip
+    define_scorer_flags(values)
+    define_config_flags(values, PLACES)
+
+
+def run(values) -> None:
+    """Prints a table: real training images, the samples; writes it as JSON to --out."""
+    from experiments.report import markdown_table
+    from experiments.synthesis_tables import REFERENCE, cells, header, score_all
+    from mgconv.datasets import cache_root
+    from mgconv.evaluation.samples import comparable, read_samples
+    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.tracking import provenance, write_json
+
+    samples = read_samples(values["samples"].value)
+    config = config_for(**given_settings(values) | {"grids": (1, samples[0].shape[1])})
+    start_tensorflow()
+    training, test = load_split(config), load_split(config, "test")
+    name = values["scorer"].value
+    folder = cache_root(config.cache_dir) / "classifiers"
+    scorer = make_scorer(name, **scorer_settings(values), images=training, folder=folder)
+    drawn, again, real = comparable(samples, training, test, values["num"].value, config.seed)
+    systems = {REFERENCE: real, "Real images (training)": again, "the samples": drawn}
+    labeled = samples[1] is not None
+    rows = score_all(systems, scorer, name == "classifier" and labeled)
+    table = {
+        "header": header(scorer, name == "classifier" and labeled),
+        "rows": [cells(row) for row in rows],
+    }
+    print(markdown_table(**table))
+    print(f"Reference: {REFERENCE.lower()} of {config.dataset}; {scorer.identity}")
+    if config.out:
+        content = {"scores": rows, "table": table, "scorer": scorer.identity} | provenance()
+        write_json(Path(config.out), content)
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,254 @@
+"""Adversarial baselines of table 1: DCGAN, and WGAN with clipped weights or a gradient penalty.
+
+A generator makes images of latent vectors; a critic tells them from observed ones. Sizes of layers
+and settings are those of the publications, filters times `width` as in our nets.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgconv.config import Config, UserError
+from mgconv.energy import BatchStatistics
+from mgconv.langevin import fold_in
+
+LATENT = 100  # Radford et al. 2015
+FILTERS = 64  # of the widest layer, doubled at each coarser one; Radford et al.'s code
+
+
+@dataclass(frozen=True)
+class GanSpec:
+    """How one kind of GAN learns."""
+
+    make_optimizer: Callable[[], keras.optimizers.Optimizer]
+    wasserstein: bool = True  # or cross entropy
+    critic_updates: int = 1  # for one of the generator
+    clip: float | None = None  # bound of the critic's weights
+    penalty: float | None = None  # factor of the critic's gradient penalty
+
+
+GANS = {
+    "dcgan": GanSpec(  # Radford et al. 2015
+        lambda: keras.optimizers.Adam(2e-4, beta_1=0.5), wasserstein=False
+    ),
+    "wgan": GanSpec(  # Arjovsky et al. 2017, algorithm 1
+        lambda: keras.optimizers.RMSprop(5e-5), critic_updates=5, clip=0.01
+    ),
+    "wgan_gp": GanSpec(  # Gulrajani et al. 2017, algorithm 1
+        lambda: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9), critic_updates=5, penalty=10.0
+    ),
+}
+
+
+class GanLearner(tf.Module):
+    """A generator and a critic, learned in turn; a Learner as `training.train` takes it.
+
+    Args:
+        spec: a row of GANS.
+        shape: (B, S, S, C) of a batch.
+        num_classes: above 1, both nets are told the class, and batches are (images, labels).
+        width: factor of all filters.
+        seed: of weights and latent vectors.
+
+    Raises:
+        UserError: S is not 4 times a power of 2, from 8 up.
+    """
+
+    def __init__(self, spec: GanSpec, shape: tuple, num_classes: int, width: float, seed: int):
+        super().__init__()
+        _, size, _, channels = shape
+        if size < 8 or not math.log2(size / 4).is_integer():
+            raise UserError("A GAN cannot make images of", f"{size} pixels", "Give 8, 16, 32, ...")
+        self.spec, self.shape, self.num_classes = spec, shape, num_classes
+        self.num_planes = num_classes if num_classes > 1 else 0
+        filters = [
+            max(1, round(width * FILTERS * 2**index)) for index in range(int(math.log2(size / 4)))
+        ]
+        make_norm = _layer_norm if spec.penalty else BatchStatistics
+        self.generator = _generator(LATENT + self.num_planes, filters, channels, seed)
+        self.critic = _critic(size, channels + self.num_planes, filters, make_norm, seed + 1)
+        self.optimizers = {net.name: spec.make_optimizer() for net in self._nets}
+        for net in self._nets:
+            self.optimizers[net.name].build(net.trainable_variables)
+        self.update_count = tf.Variable(0, dtype=tf.int64)
+        self.generator_loss = tf.Variable(0.0)  # of its last turn
+        self.seed = tf.constant([seed, 0])
+
+    @property
+    def _nets(self):
+        return self.generator, self.critic
+
+    @property
+    def weights(self) -> list:
+        """All weights that learn."""
+        return [weight for net in self._nets for weight in net.trainable_variables]
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """How many there are, by net."""
+        return {net.name: net.count_params() for net in self._nets}
+
+    @tf.function(autograph=False)
+    def train_step(self, batch) -> dict[str, tf.Tensor]:
+        """One update of the critic and, every `critic_updates`, one of the generator."""
+        images, labels = batch if self.num_planes else (batch, None)
+        seed = fold_in(self.seed, self.update_count)
+        critic_loss = self._update_critic(images, labels, fold_in(seed, 0))
+        self.update_count.assign_add(1)
+        tf.cond(
+            self.update_count % self.spec.critic_updates == 0,
+            lambda: self._update_generator(labels, fold_in(seed, 1)),
+            lambda: self.generator_loss.value(),
+        )
+        size = self.shape[1]
+        return {
+            f"critic_loss/{size}": critic_loss,
+            f"generator_loss/{size}": self.generator_loss.value(),
+        }
+
+    def _update_critic(self, images, labels, seed):
+        made = self.generate(self._latent(seed, labels), training=True)
+        with tf.GradientTape() as tape:
+            on_real, on_fake = self.criticize(images, labels), self.criticize(made, labels)
+            if self.spec.wasserstein:
+                loss = tf.reduce_mean(on_fake) - tf.reduce_mean(on_real)
+            else:
+                loss = _cross_entropy(on_real, 1.0) + _cross_entropy(on_fake, 0.0)
+            if self.spec.penalty:
+                loss += self.spec.penalty * self._steepness(images, made, labels, fold_in(seed, 2))
+        self._apply(self.critic, tape, loss)
+        if self.spec.clip:
+            for weight in self.critic.trainable_variables:
+                weight.assign(tf.clip_by_value(weight, -self.spec.clip, self.spec.clip))
+        return loss
+
+    def _update_generator(self, labels, seed):
+        latent = self._latent(seed, labels)
+        with tf.GradientTape() as tape:
+            on_fake = self.criticize(self.generate(latent, training=True), labels)
+            if self.spec.wasserstein:
+                loss = -tf.reduce_mean(on_fake)
+            else:
+                loss = _cross_entropy(on_fake, 1.0)
+        self._apply(self.generator, tape, loss)
+        return self.generator_loss.assign(loss)
+
+    def _apply(self, net, tape, loss):
+        weights = net.trainable_variables
+        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        self.optimizers[net.name].apply(gradients, weights)
+
+    def _steepness(self, images, made, labels, seed):
+        """Mean squared deviation of the critic's gradient norm from 1, between real and fake."""
+        share = tf.random.stateless_uniform([self.shape[0], 1, 1, 1], seed)
+        between = share * images + (1 - share) * made
+        with tf.GradientTape() as tape:
+            tape.watch(between)
+            total = tf.reduce_sum(self.criticize(between, labels))
+        squares = tf.reduce_sum(tf.square(tape.gradient(total, between)), axis=[1, 2, 3])
+        return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1))
+
+    def _latent(self, seed, labels):
+        """Latent vectors, uniform on [-1, 1], with their classes, [B, LATENT + planes]."""
+        latent = tf.random.stateless_uniform([self.shape[0], LATENT], seed, -1.0, 1.0)
+        if not self.num_planes:
+            return latent
+        return tf.concat([latent, tf.one_hot(labels, self.num_planes)], axis=1)
+
+    def generate(self, latent: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Images [B, S, S, C]; outside of training with running averages, each by itself."""
+        return self.generator(latent, training=training)
+
+    def criticize(self, images: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+        """The critic's value of each image, [B]: a logit, or a Wasserstein potential."""
+        return self.critic(self._with_planes(images, labels))[-1][:, 0]
+
+    def _with_planes(self, images, labels):
+        """Images with their class as constant planes."""
+        if not self.num_planes:
+            return images
+        planes = tf.one_hot(labels, self.num_planes)[:, tf.newaxis, tf.newaxis]
+        planes = tf.broadcast_to(planes, [*images.shape[:3], self.num_planes])
+        return tf.concat([images, planes], axis=-1)
+
+    @tf.function(autograph=False)
+    def sample(self, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Images [B, S, S, C] of these classes, [B]."""
+        return self.generate(self._latent(seed, labels))
+
+    def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Samples for a person to look at, class by class in turn."""
+        labels = tf.range(self.shape[0], dtype=tf.int64) % self.num_classes
+        return {f"synthesized/{self.shape[1]}": self.sample(labels, seed)}
+
+
+def _cross_entropy(logits, target):
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(logits.shape, target), logits)
+    return tf.reduce_mean(losses)
+
+
+def _layer_norm():
+    return keras.layers.GroupNormalization(groups=1)
+
+
+def _generator(inputs, filters, channels, seed):
+    layers, initial = keras.layers, _initializer(seed)
+    coarsest, *finer = filters[::-1]
+    stack = [layers.Dense(16 * coarsest, use_bias=False, kernel_initializer=next(initial))]
+    stack += [layers.Reshape([4, 4, coarsest])]
+    for number in (*finer, channels):
+        stack += [layers.BatchNormalization(momentum=0.9), layers.Activation("relu")]
+        stack += [layers.Conv2DTranspose(number, 5, 2, "same", kernel_initializer=next(initial))]
+    return keras.Sequential(
+        [keras.Input([inputs]), *stack, layers.Activation("tanh")], name="generator"
+    )
+
+
+def _critic(size, channels, filters, make_norm, seed):
+    """A model of every layer's map after its activation, and the value, [B, 1]."""
+    layers, initial, maps = keras.layers, _initializer(seed), []
+    x = inputs = keras.Input([size, size, channels])
+    for index, number in enumerate(filters):
+        x = layers.Conv2D(number, 5, 2, "same", kernel_initializer=next(initial))(x)
+        x = make_norm()(x) if index else x
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+        maps.append(x)
+    value = layers.Dense(1, kernel_initializer=next(initial))(layers.Flatten()(x))
+    return keras.Model(inputs, [*maps, value], name="critic")
+
+
+def _initializer(seed):
+    """Weights from N(0, 0.02), one seed a layer."""
+    while True:
+        yield keras.initializers.RandomNormal(stddev=0.02, seed=seed)
+        seed += 2
+
+
+class GanSystem:
+    """A learned GAN.
+
+    Args:
+        learner: with its weights.
+        config: of the run.
+        data: facts of the run's data; of a conditional GAN with the `labels` that it was told.
+    """
+
+    def __init__(self, learner: GanLearner, config: Config, data: dict):
+        self.learner, self.config, self.class_names = learner, config, data["class_names"]
+        if learner.num_planes:
+            self.labels = data["labels"]
+
+    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
+        """New images, float32 [len(labels), S, S, C]; without planes the labels do not matter."""
+        labels, size = np.asarray(labels), self.learner.shape[0]
+        images = np.empty([len(labels), *self.learner.shape[1:]], np.float32)
+        planes = np.searchsorted(self.labels, labels) if self.learner.num_planes else labels
+        for index, first in enumerate(range(0, len(labels), size)):
+            told = np.resize(planes[first : first + size], size)
+            made = self.learner.sample(tf.constant(told), fold_in([seed, 1], index))
+            images[first : first + size] = made[: len(labels) - first]
+        return images

@@ -1,0 +1,92 @@
+"""From settings to a learner of Algorithm 1: nets, chain starts, optimizers."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgconv.chains import FromCoarser, FromData, Persistent
+from mgconv.config import METHODS, Config, grid_spec
+from mgconv.energy import EnergyNet
+from mgconv.learner import GridLearner, MultigridLearner, weight_seed
+
+
+def build_learner(config: Config, colors: np.ndarray, reference: np.ndarray, num_images: int):
+    """The learner that `config` describes.
+
+    Args:
+        config: of a run.
+        colors: [N, 1, 1, C], of training images.
+        reference: [B, S, S, C], observed images.
+        num_images: size of the training set (the paper's learning rate decays by epochs).
+    """
+    channels = reference.shape[-1]
+    updates_per_epoch = max(1, num_images // config.batch_size)
+    grids = [
+        _build_grid(config, index, size, channels, updates_per_epoch)
+        for index, size in enumerate(config.learned_sizes)
+    ]
+    return MultigridLearner(grids, config.seed, colors, reference)
+
+
+def _build_grid(config: Config, index: int, size: int, channels: int, updates_per_epoch: int):
+    def net():
+        return EnergyNet(
+            grid_spec(config.nets, size, config.width),
+            channels,
+            weight_seed(config.seed, index),
+            config.normalization,
+            config.activation,
+            config.reference_sigma,
+        )
+
+    return GridLearner(
+        net(),
+        _build_start(config, (config.batch_size, size, size, channels)),
+        config.training,
+        config.synthesis,
+        _build_optimizer(config, updates_per_epoch),
+        config.data_noise,
+        net() if config.average_decay else None,
+        config.average_decay,
+        **({"change_gradients": author_gradients} if config.author_gradients else {}),
+    )
+
+
+def _build_start(config: Config, batch_shape):
+    pool_size = config.pool_size or 10 * config.batch_size
+    return {
+        "coarser": FromCoarser,
+        "data": FromData,
+        "persistent": lambda: Persistent(pool_size, batch_shape),
+    }[METHODS[config.method].chain_start]()
+
+
+def _build_optimizer(config: Config, updates_per_epoch: int):
+    rate = config.learning_rate
+    if config.learning_rate_decay != 1:
+        num_updates = config.decay_epochs * updates_per_epoch
+        rate = keras.optimizers.schedules.ExponentialDecay(
+            rate, num_updates, config.learning_rate_decay, staircase=True
+        )
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=config.beta1)
+    return keras.optimizers.Adam(rate, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
+
+
+def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Gradients as the authors' code of 2018-01 scales and clips them.
+
+    The fully connected layer's times 0.1, each kernel's divided by the area of the *first* layer's
+    map; then a tensor whose largest absolute value is above 1 is scaled to 1.
+    """
+    area = math.ceil(net.spec.size / net.spec.convs[0].stride) ** 2
+    connected, scaled = {id(weight) for weight in net.scalar.trainable_variables}, []
+    for weight, gradient in zip(net.trainable_variables, gradients):
+        if id(weight) in connected:
+            gradient *= 0.1
+        elif weight.name == "kernel":
+            gradient /= area
+        scaled.append(gradient / tf.maximum(1.0, tf.reduce_max(tf.abs(gradient))))
+    return scaled

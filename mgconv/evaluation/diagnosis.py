@@ -1,0 +1,70 @@
+"""What chains do, and whether samples are new (paper: experiment 1, diversity of chains)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mgconv.evaluation.metrics import mean_pairwise_distance
+from mgconv.grids import upsample
+from mgconv.images import to_float
+from mgconv.learner import fold_in
+from mgconv.systems import MultigridSystem
+
+
+class Blocks(NamedTuple):
+    """Chains that share a start, a block each; distances are Euclidean, on [-1, 1]."""
+
+    images: np.ndarray  # [num_blocks, num_chains, S, S, C]
+
+    @property
+    def within(self) -> float:
+        """Mean distance of two chains from one start, averaged over blocks."""
+        return float(np.mean([mean_pairwise_distance(block) for block in self.images]))
+
+    @property
+    def between(self) -> float:
+        """Mean distance of two chains from different starts."""
+        return mean_pairwise_distance(self.images[:, 0])
+
+
+def blocks(model: MultigridSystem, num_blocks: int, num_chains: int, seed: int) -> Blocks:
+    """`num_chains` chains from each of `num_blocks` colors."""
+    colors = model.colors(num_blocks, seed).repeat(num_chains, axis=0)
+    samples = model.chains(colors, seed)[-1]
+    return Blocks(samples.reshape(num_blocks, num_chains, *samples.shape[1:]))
+
+
+def chain_energies(model: MultigridSystem, seed: int) -> dict[int, np.ndarray]:
+    """Mean energy of a batch of chains ahead of every Langevin step, by the size of the grid."""
+
+    @tf.function(autograph=False)
+    def run(x):
+        traces = {}
+        for index, grid in enumerate(model.learner.grids):
+            x, info = grid.synthesize(upsample(x, grid.size), fold_in([seed, 1], index))
+            traces[grid.size] = info.energies
+        return traces
+
+    traces = run(tf.constant(model.colors(model.learner.batch_size, seed)))
+    return {size: trace.numpy() for size, trace in traces.items()}
+
+
+def nearest(
+    images: np.ndarray, known: np.ndarray, block: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `known` [M, ...] is nearest to each of `images` [N, ...], both uint8.
+
+    Returns:
+        Their indices, [N], and Euclidean distances on [-1, 1], [N]; M is worked off in blocks.
+    """
+    flat = to_float(images).reshape(len(images), -1)
+    best, where = np.full(len(images), np.inf), np.zeros(len(images), int)
+    for first in range(0, len(known), block):
+        others = to_float(known[first : first + block]).reshape(-1, flat.shape[1])
+        squares = (flat**2).sum(1)[:, None] + (others**2).sum(1) - 2 * flat @ others.T
+        here = squares.argmin(axis=1)
+        closer = squares[np.arange(len(flat)), here] < best
+        where[closer] = first + here[closer]
+        best[closer] = squares[closer, here[closer]]
+    return where, np.sqrt(np.maximum(best, 0))

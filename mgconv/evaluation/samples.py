@@ -1,0 +1,153 @@
+"""Samples with the classes that they are meant to show: from a file, or real ones to compare."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mgconv.config import UserError
+from mgconv.datasets import ImageSet
+
+
+class LabeledSamples(NamedTuple):
+    """Images and the classes that they are meant to show."""
+
+    images: np.ndarray  # uint8 [N, S, S, C]
+    labels: np.ndarray  # int [N]
+
+    def of(self, labels) -> "LabeledSamples":
+        """Those of these classes."""
+        rows = np.isin(self.labels, labels)
+        return LabeledSamples(self.images[rows], self.labels[rows])
+
+    def like(self, labels: np.ndarray, seed: int) -> "LabeledSamples":
+        """A random draw with these labels, in their order, without repetition within a class.
+
+        Raises:
+            UserError: a class has fewer images than are asked for.
+        """
+        rng = np.random.default_rng(seed)
+        rows = np.empty(len(labels), int)
+        for label in np.unique(labels):
+            wanted = labels == label
+            have = np.flatnonzero(self.labels == label)
+            if len(have) < wanted.sum():
+                found = f"{len(have)} of {wanted.sum()} of class {label}"
+                raise UserError("Too few images to compare", found, "Compare fewer.")
+            rows[wanted] = rng.permutation(have)[: wanted.sum()]
+        return LabeledSamples(self.images[rows], labels)
+
+
+def class_mean_control(training: LabeledSamples, labels: np.ndarray, seed: int) -> LabeledSamples:
+    """Mean image of each class plus noise of each pixel's own spread: what must be beaten."""
+    rng = np.random.default_rng(seed)
+    images = np.empty([len(labels), *training.images.shape[1:]], np.uint8)
+    for label in np.unique(labels):
+        rows = training.images[training.labels == label].astype(np.float32)
+        where = labels == label
+        noise = rng.normal(size=[where.sum(), *rows.shape[1:]])
+        noisy = rows.mean(axis=0) + rows.std(axis=0) * noise
+        images[where] = np.clip(np.rint(noisy), 0, 255)
+    return LabeledSamples(images, labels)
+
+
+def read_samples(path: str | None):
+    """Images, labels or None, class names or None of a file; nothing in it is executed.
+
+    Raises:
+        UserError: no such file, or no images as the module's docstring describes them.
+    """
+    if path is None:
+        raise UserError("--samples is missing", "no file", "Give an .npz or .npy of images.")
+    remedy = "Give an .npz with `images`, or an .npy."
+    try:
+        content = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return _checked(content, path), None, None
+        with content:
+            found = {n: content[n] for n in ("images", "labels", "class_names") if n in content}
+    except OSError as error:
+        raise UserError(f"Cannot read --samples={path}", error.strerror or error, remedy) from None
+    except Exception:  # zipfile, zlib and NumPy raise nearly anything on a broken file
+        raise UserError(f"Cannot read --samples={path}", "no arrays in it", remedy) from None
+    if "images" not in found:
+        raise UserError(f"No images in --samples={path}", "no array `images`", remedy)
+    images = _checked(found["images"], path)
+    labels = found.get("labels")
+    if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu"):
+        found = f"{labels.dtype} {labels.shape}"
+        raise UserError(f"Labels in {path} do not fit", found, "Give an integer an image, or none.")
+    return images, labels, found.get("class_names")
+
+
+def _checked(images, path):
+    if images.dtype != "uint8" or images.ndim != 4 or images.shape[1] != images.shape[2]:
+        found = f"{images.dtype} {images.shape}"
+        raise UserError(f"Cannot score {path}", found, "Give uint8 0..255, [N, S, S, C].")
+    if len(images) < 20:
+        raise UserError("Too few samples", len(images), "Give 20 or more; a score needs thousands.")
+    return images
+
+
+def comparable(
+    samples: tuple, training: ImageSet, test: ImageSet, num: int | None, seed: int
+) -> tuple[LabeledSamples, LabeledSamples, LabeledSamples]:
+    """Samples, as many training and as many test images; of the same classes where labels tell.
+
+    Args:
+        samples: what `read_samples` gives.
+        training: real images.
+        test: real images, too.
+        num: how many at most.
+        seed: of the choice.
+
+    Raises:
+        UserError: samples of another size, or of classes that the data set lacks.
+    """
+    images, labels, class_names = samples
+    if images.shape[1:] != test.pixels.shape[1:]:
+        found = f"{images.shape[1:]}, the data {test.pixels.shape[1:]}"
+        raise UserError("Samples of another size", found, "Score samples of the data's own kind.")
+    real, again = (LabeledSamples(x.pixels, x.labels) for x in (test, training))
+    if labels is None:
+        most = min(len(images), len(test), len(training), num or len(images))
+        rows = [_some(len(x), most, seed) for x in (images, test, training)]
+        zeros = np.zeros(most, int)
+        parts = (images, test.pixels, training.pixels)
+        drawn, real, again = (
+            LabeledSamples(np.asarray(x[row]), zeros) for x, row in zip(parts, rows)
+        )
+    else:
+        labels = _translated(labels, class_names, test.class_names)
+        wanted = _balanced(labels, test.labels, training.labels, num)
+        drawn = LabeledSamples(images, labels).like(wanted, seed)
+        real, again = real.like(wanted, seed), again.like(wanted, seed)
+    return drawn, again, real
+
+
+def _some(length: int, num: int, seed: int):
+    return np.sort(np.random.default_rng(seed).permutation(length)[:num])
+
+
+def _translated(labels, names, known: tuple[str, ...]):
+    """Labels as the data set counts its classes, by name where the file has names."""
+    found = sorted(set(np.unique(labels).tolist()))
+    if names is None:
+        names = known
+    if found[0] < 0 or found[-1] >= len(names):
+        remedy = "Give labels that count `class_names`, or none."
+        raise UserError("Labels of unknown classes", f"{found[0]}..{found[-1]}", remedy)
+    strange = [str(names[label]) for label in found if str(names[label]) not in known]
+    if strange:
+        remedy = "Leave class_names out, or score against the data learned from."
+        raise UserError("Classes that the data set lacks", ", ".join(strange), remedy)
+    table = {label: known.index(str(names[label])) for label in found}
+    return np.array([table[label] for label in labels.tolist()])
+
+
+def _balanced(labels, *others_and_num):
+    """For each class of the samples as many labels as every side has, at most num in all."""
+    *others, num = others_and_num
+    classes = np.unique(labels)
+    counts = [min((side == c).sum() for side in (labels, *others)) for c in classes]
+    most = num // len(classes) if num else max(counts)
+    return np.repeat(classes, [min(count, most) for count in counts])
