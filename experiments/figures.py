@@ -63,14 +63,15 @@ def grids(system: System, seed: int) -> Figure:
 
 def methods(training: ImageSet, samples: dict[str, LabeledSamples], seed: int) -> Figure:
     """Figures 2 and 3: observed images beside what every method made, of classes all learned."""
-    shared = set.intersection(*(set(drawn.labels) for drawn in samples.values()))
-    observed = LabeledSamples(training.pixels, training.labels).of(sorted(shared))
+    shared = sorted(set.intersection(*(set(drawn.labels) for drawn in samples.values())))
     rng = np.random.default_rng(seed)
-    strips = {
-        name: drawn.images[rng.permutation(len(drawn.labels))[:32]]
-        for name, drawn in ({"observed": observed} | samples).items()
-        for drawn in [drawn.of(sorted(shared))]
-    }
+    strips = {}
+    for name, (images, labels) in {
+        "observed": (training.pixels, training.labels),
+        **samples,
+    }.items():
+        rows = rng.permutation(np.flatnonzero(np.isin(labels, shared)))[:32]
+        strips[name] = images[rows]
     caption = (
         "Figures 2 and 3. Observed training images, then what each method synthesizes from "
         "up-scaled colors with the same number of Langevin steps. Look for: the structure of the "

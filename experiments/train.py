@@ -56,14 +56,16 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     Returns:
         Results of each class by name, as `report` gives them.
     """
+    from mgconv.datasets import choose_classes
     from mgconv.systems import describe, learn
     from mgconv.tracking import Run
 
+    chosen = choose_classes(",".join(names or images.class_names), images.class_names)
     Run(folder, config, describe(images) | {"class_names": list(images.class_names)})
     learner, results = None, {}
-    for name in names or images.class_names:
+    for label in chosen:
+        name, subset = images.class_names[label], images.only([label])
         own = dataclasses.replace(config, classes=name)
-        subset = images.only([images.class_names.index(name)])
         epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
         learner, seconds = learn(own, subset, folder / name, learner, epoch)
         results[name] = report(folder / name, learner, seconds)

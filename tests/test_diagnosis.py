@@ -61,3 +61,10 @@ def test_the_nearest_image_is_found_in_every_block():
     np.testing.assert_array_equal(where, rows)
     np.testing.assert_allclose(distances, 0.4, atol=1e-3)
     assert nearest(known[:3], known, block=10)[1].max() < 1e-2  # float32 of equal images
+
+
+def test_an_image_is_not_its_own_neighbor():
+    known = np.array([0, 10, 13, 200], np.uint8).reshape(4, 1, 1, 1)
+    where, distances = nearest(known[1:], known, own=np.array([1, 2, 3]), block=2)
+    np.testing.assert_array_equal(where, [2, 1, 2])
+    np.testing.assert_allclose(distances, np.array([3, 3, 187]) / 127.5, rtol=1e-3)

@@ -51,18 +51,27 @@ def chain_energies(model: MultigridSystem, seed: int) -> dict[int, np.ndarray]:
 
 
 def nearest(
-    images: np.ndarray, known: np.ndarray, block: int = 1000
+    images: np.ndarray, known: np.ndarray, own: np.ndarray | None = None, block: int = 1000
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which of `known` [M, ...] is nearest to each of `images` [N, ...], both uint8.
 
+    Args:
+        images: to look for.
+        known: worked off in blocks; may be memory-mapped.
+        own: places of `images` among the known ones, [N], which then do not count.
+        block: how many at once.
+
     Returns:
-        Their indices, [N], and Euclidean distances on [-1, 1], [N]; M is worked off in blocks.
+        Their indices, [N], and Euclidean distances on [-1, 1], [N].
     """
     flat = to_float(images).reshape(len(images), -1)
     best, where = np.full(len(images), np.inf), np.zeros(len(images), int)
     for first in range(0, len(known), block):
         others = to_float(known[first : first + block]).reshape(-1, flat.shape[1])
         squares = (flat**2).sum(1)[:, None] + (others**2).sum(1) - 2 * flat @ others.T
+        if own is not None:
+            inside = np.flatnonzero((own >= first) & (own < first + len(others)))
+            squares[inside, own[inside] - first] = np.inf
         here = squares.argmin(axis=1)
         closer = squares[np.arange(len(flat)), here] < best
         where[closer] = first + here[closer]
