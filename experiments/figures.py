@@ -11,7 +11,7 @@ from mgconv.evaluation.diagnosis import Blocks, blocks
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.images import to_uint8
 from mgconv.systems import ClassConditionalSystem, MultigridSystem, load
-from mgconv.tracking import read_metrics
+from mgconv.tracking import read_config, read_metrics
 
 Figure = tuple[np.ndarray, str]
 System = MultigridSystem | ClassConditionalSystem
@@ -38,7 +38,7 @@ def first_model(folder: Path, training: ImageSet | None = None, factor: int = 1)
         label = system.labels[0]
         folder = folder / system.class_names[label]
         images = training.only([label]) if training else None
-    steps = factor * load(folder).config.num_langevin_steps
+    steps = factor * read_config(folder)[0].num_langevin_steps
     return load(folder, num_langevin_steps=steps), images
 
 

@@ -13,17 +13,21 @@ class BatchStatistics(keras.layers.Layer):
     """Normalizes each channel by the mean and variance of the batch at hand, always.
 
     The authors' batch normalization runs in training mode everywhere, also inside the chain, and
-    keeps no averages; Keras's layer would rewrite its averages at every Langevin step.
+    keeps no averages; Keras's layer would rewrite its averages at every Langevin step. For features
+    `frozen` is set to a mean and a variance, [C] each: a map then depends on its own image alone.
     """
+
+    frozen: tuple[tf.Tensor, tf.Tensor] | None = None
 
     def build(self, shape):
         self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
         self.beta = self.add_weight(name="beta", shape=shape[-1:], initializer="zeros")
 
     def call(self, x):
-        return tf.compat.v1.nn.fused_batch_norm(
-            x, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta), epsilon=EPSILON
-        )[0]
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        if self.frozen is not None:
+            return tf.nn.batch_normalization(x, *self.frozen, beta, gamma, EPSILON)
+        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)[0]
 
 
 NORMALIZATIONS = {"batch": BatchStatistics, "none": keras.layers.Identity}
