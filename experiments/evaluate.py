@@ -39,15 +39,16 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Prints a table: real training images, the samples; writes it as JSON to --out."""
     from experiments.report import markdown_table
-    from experiments.synthesis_tables import REFERENCE, cells, header, score_all
     from mgconv.datasets import cache_root
     from mgconv.evaluation.samples import comparable, read_samples
-    from mgconv.evaluation.scorers import make_scorer
     from mgconv.tracking import provenance, write_json
 
     samples = read_samples(values["samples"].value)
     config = config_for(**given_settings(values) | {"grids": (1, samples[0].shape[1])})
     start_tensorflow()
+    from experiments.synthesis_tables import REFERENCE, cells, header, score_all
+    from mgconv.evaluation.scorers import make_scorer
+
     training, test = load_split(config), load_split(config, "test")
     name = values["scorer"].value
     folder = cache_root(config.cache_dir) / "classifiers"

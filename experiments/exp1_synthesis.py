@@ -45,7 +45,6 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Learns every panel's models; writes results.json, report.md, report.html."""
     from experiments.report import Report
-    from mgconv.evaluation.scorers import make_scorer
     from mgconv.tracking import provenance, write_json
 
     settings = {"scale": "quick"} | given_settings(values)
@@ -55,6 +54,8 @@ def run(values) -> None:
     }
     folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")
     start_tensorflow()
+    from mgconv.evaluation.scorers import make_scorer
+
     scorers = {  # those of given weights are checked before hours of learning
         name: None if name == "classifier" else make_scorer(name, **scorer_settings(values))
         for name in values["scorers"].value

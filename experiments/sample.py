@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments.common import define_config_flags, given_settings, main, start_tensorflow
-from mgconv.config import Dynamics
+from mgconv.config import Dynamics, UserError
 
 DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
 NUM_SHOWN = 256  # of each class
@@ -28,14 +28,14 @@ def run(values) -> None:
     import numpy as np
 
     import mgconv
-    from mgconv.config import UserError
-    from mgconv.evaluation.synthesis import draw, weights_key
     from mgconv.images import enlarge, save_png, tile
 
     if values["run"].value is None:
         raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
     folder, num, seed = Path(values["run"].value), values["num"].value, values["seed"].value
     start_tensorflow()
+    from mgconv.evaluation.synthesis import draw, weights_key
+
     given = given_settings(values)
     dynamics = {name: given[name] for name in DYNAMICS if name in given}
     system = mgconv.load(folder, **dynamics)
@@ -48,25 +48,11 @@ def run(values) -> None:
     columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(shown) ** 0.5))
     stem = folder / "samples" / f"draw-{seed}"
     save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
-    with _replacing(Path(f"{stem}.npz")) as draft:
-        names = np.array(system.class_names)
-        np.savez_compressed(draft, images=images, labels=labels, class_names=names)
+    draft, names = stem.with_name(f".{stem.name}.npz"), np.array(system.class_names)
+    np.savez_compressed(draft, images=images, labels=labels, class_names=names)
+    draft.replace(f"{stem}.npz")
     path.unlink()
     print(f"{len(images)} images: {stem}.png and {stem}.npz")
-
-
-def _replacing(path: Path):
-    """A file to write that takes the place of `path` when all went well."""
-    import contextlib
-
-    @contextlib.contextmanager
-    def replacing():
-        draft = path.with_name(f".{path.name}")
-        with draft.open("wb") as file:
-            yield file
-        draft.replace(path)
-
-    return replacing()
 
 
 if __name__ == "__main__":
