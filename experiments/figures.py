@@ -136,7 +136,7 @@ def health(folders: dict[str, Path], pixels: np.ndarray) -> Figure:
     return to_picture(plot, len(folders), len(quantities)), caption
 
 
-def to_picture(plot: Callable, rows: int, columns: int) -> np.ndarray:
+def to_picture(plot: Callable, rows: int, columns: int, scale: float = 1.0) -> np.ndarray:
     """What `plot` draws on a list of matplotlib axes, row by row, as uint8 [H, W, 3]."""
     import matplotlib
 
@@ -144,7 +144,11 @@ def to_picture(plot: Callable, rows: int, columns: int) -> np.ndarray:
     from matplotlib import pyplot
 
     drawing, axes = pyplot.subplots(
-        rows, columns, figsize=(2.6 * columns, 2.2 * rows), layout="constrained", squeeze=False
+        rows,
+        columns,
+        figsize=(2.6 * scale * columns, 2.2 * scale * rows),
+        layout="constrained",
+        squeeze=False,
     )
     plot(list(axes.flat))
     drawing.canvas.draw()

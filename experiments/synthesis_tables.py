@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments import page
 from experiments.panels import NAMES
 from experiments.runner import cost, parameters
 from mgconv.datasets import cache_root
@@ -13,7 +14,6 @@ from mgconv.evaluation.samples import LabeledSamples, class_mean_control
 from mgconv.evaluation.scorers import Judgement, Scorer, judge_real, make_scorer
 from mgconv.evaluation.synthesis import draw, score_samples, weights_key
 
-PAGE = {"Real images": "11.237", "DCGAN": "6.581", "Multi-grid": "6.565"}  # CIFAR-10
 REFERENCE = "Real images (test)"
 MORE = ["models x updates / seconds", "parameters", "page: Inception score, CIFAR-10"]
 
@@ -132,4 +132,4 @@ def cells(row: dict) -> list[str]:
 
 def _page(row: dict) -> str:
     name = row["system"]
-    return PAGE.get("Real images" if name.startswith("Real") else name, "-")
+    return page.TABLE_1.get("Real images" if name.startswith("Real") else name, "-")

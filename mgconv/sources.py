@@ -53,14 +53,15 @@ def in_memory(pairs: Sequence[Item], class_names: Sequence[str], facts: dict[str
 
 
 def digits(split: str) -> Source:
-    """The 1,797 8 x 8 digits; one fixed split, 70 to 30."""
-    _check_split("digits", split)
+    """The 1,797 8 x 8 digits; one fixed split, 70 to 30; "all" has both parts."""
+    if split != "all":
+        _check_split("digits", split)
     from sklearn.datasets import load_digits
 
     data = load_digits()
     pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
     order = np.random.default_rng(0).permutation(len(pixels))
-    rows = np.sort(order[:1257] if split == "train" else order[1257:])
+    rows = np.sort({"train": order[:1257], "test": order[1257:], "all": order}[split])
     return in_memory(list(zip(pixels[rows], data.target[rows])), "0123456789", {"split": split})
 
 

@@ -12,6 +12,7 @@ from mgconv.baselines.gan import GANS, GanLearner, GanSystem
 from mgconv.building import build_learner
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet, batches
+from mgconv.energy import BatchStatistics, EnergyNet
 from mgconv.grids import downsample
 from mgconv.images import to_float
 from mgconv.learner import MultigridLearner, fold_in
@@ -24,6 +25,16 @@ class System(Protocol):
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
+
+    def features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every convolutional layer that sees the images at full size, [B, h, w, K]."""
+
+    def grid_features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every convolutional layer at all grids."""
+
+    @property
+    def norms(self) -> list[BatchStatistics]:
+        """The layers whose statistics are to be frozen before features are used, in order."""
 
 
 # -- from data to a finished run
@@ -75,6 +86,13 @@ def learn(
         preview_every=config.preview_every,
     )
     return learner, seconds
+
+
+def untrained(config: Config, images: ImageSet) -> "MultigridSystem":
+    """The system as it is before its first update: a control."""
+    data = describe(images)
+    learner = _build(config, data, images.colors, _reference(images, config))
+    return MultigridSystem(learner, config, data["class_names"])
 
 
 def _reference(images, config):
@@ -138,6 +156,25 @@ class MultigridSystem:
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images, float32 [len(labels), S, S, C]; a model of one class has no other."""
         return self.chains(self.colors(len(labels), seed), seed)[-1]
+
+    @property
+    def nets(self) -> list[EnergyNet]:
+        """The nets that judge, coarse to fine: of averaged weights where there are."""
+        return [grid.averaged or grid.net for grid in self.learner.grids]
+
+    def features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every layer of the top grid's net for images [B, S, S, C]."""
+        return self.nets[-1].features(images)
+
+    def grid_features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every layer of every grid's net, each fed with its version of the images."""
+        return [x for net in self.nets for x in net.features(downsample(images, net.spec.size))]
+
+    @property
+    def norms(self) -> list[BatchStatistics]:
+        """Normalization layers of all nets, in the order of `grid_features`."""
+        layers = [layer for net in self.nets for layer in net.norms]
+        return [layer for layer in layers if isinstance(layer, BatchStatistics)]
 
 
 class ClassConditionalSystem:

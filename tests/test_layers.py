@@ -16,7 +16,7 @@ LIBRARY = (
     "systems",
 )  # fmt: skip
 EVALUATION = (
-    "metrics", "networks", "scorers", "features", "classify", "inpainting", "samples",
+    "metrics", "networks", "scorers", "features", "classify", "cnn", "inpainting", "samples",
     "synthesis", "diagnosis",
 )  # fmt: skip
 ORDER = (*HEART, *LIBRARY, *(f"evaluation.{name}" for name in EVALUATION))

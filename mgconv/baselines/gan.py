@@ -252,3 +252,17 @@ class GanSystem:
             made = self.learner.sample(tf.constant(told), fold_in([seed, 1], index))
             images[first : first + size] = made[: len(labels) - first]
         return images
+
+    def features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every layer of the critic for images [B, S, S, C]; not of a conditional GAN."""
+        if self.learner.num_planes:
+            raise UserError("Features need a critic that is told no class", "one that is", "Learn "
+                            "with --classes=all.")  # fmt: skip
+        return self.learner.critic(images)[:-1]
+
+    grid_features = features
+
+    @property
+    def norms(self) -> list[BatchStatistics]:
+        """The critic's normalization layers, from the image up."""
+        return [x for x in self.learner.critic.layers if isinstance(x, BatchStatistics)]

@@ -23,7 +23,7 @@ def freeze(features: Maps, layers: list[BatchStatistics], images: np.ndarray) ->
 
     Args:
         features: calls the layers.
-        layers: from the image up.
+        layers: from the image up; one that is not called stays as it is.
         images: uint8 [N, S, S, C].
     """
     for layer in layers:
@@ -51,6 +51,8 @@ def _statistics(features, layer, images):
             features(batch)
     finally:
         layer.call = plain
+    if not count:
+        return None
     mean = total / count
     return tf.cast(mean, tf.float32), tf.cast(squares / count - mean**2, tf.float32)
 
@@ -66,7 +68,7 @@ def pooled(maps: list[tf.Tensor]) -> tf.Tensor:
     for x in maps:
         side = max(1, -(-x.shape[1] // POOLED))
         x = tf.nn.max_pool2d(x, side, side, "SAME")
-        flat.append(tf.reshape(x, [len(x), -1]))
+        flat.append(tf.reshape(x, [x.shape[0], -1]))
     return tf.concat(flat, axis=1)
 
 

@@ -154,9 +154,10 @@ def mean_pairwise_distance(images: np.ndarray) -> float:
 
 
 def within_class_distance(images: np.ndarray, labels: np.ndarray) -> float:
-    """`mean_pairwise_distance` inside each class, averaged over the classes."""
-    classes = np.unique(labels)
-    return float(np.mean([mean_pairwise_distance(images[labels == c]) for c in classes]))
+    """`mean_pairwise_distance` inside each class of two or more, averaged over these classes."""
+    classes, counts = np.unique(labels, return_counts=True)
+    several = classes[counts > 1]
+    return float(np.mean([mean_pairwise_distance(images[labels == c]) for c in several]))
 
 
 def _checked(what: str, at_least: int, *sets: np.ndarray) -> list[np.ndarray]:

@@ -1,0 +1,104 @@
+"""Draws of labels, the L2-SVM, the CNN on maps: on data whose answers are known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgconv.config import UserError
+from mgconv.evaluation.classify import C_GRID, labeled_subset, svm
+from mgconv.evaluation.cnn import classify, joined
+
+
+def test_a_draw_is_balanced_where_every_class_has_enough():
+    labels = np.repeat(np.arange(5), 40)
+    subset = labeled_subset(labels, 52, 5, seed=1)
+    assert subset.balanced
+    assert sorted(np.bincount(labels[subset.rows])) == [10, 10, 10, 11, 11]
+    assert len(np.unique(subset.rows)) == 52
+
+
+def test_a_draw_goes_by_frequency_where_a_class_has_too_few():
+    labels = np.repeat([0, 1, 2], [10, 60, 130])
+    subset = labeled_subset(labels, 100, 3, seed=1)
+    assert not subset.balanced
+    np.testing.assert_array_equal(np.bincount(labels[subset.rows]), [5, 30, 65])
+
+
+def test_draws_are_told_apart_by_their_seed_and_equal_for_equal_ones():
+    labels = np.arange(100) % 4
+    first, again, other = (labeled_subset(labels, 20, 4, seed).rows for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert set(first) != set(other)
+
+
+@pytest.mark.parametrize(
+    ("num", "told"), [(3, "Give between 4 and 100"), (101, "Give between 4 and 100")]
+)
+def test_impossible_numbers_of_labels_are_told(num, told):
+    with pytest.raises(UserError, match=told):
+        labeled_subset(np.arange(100) % 4, num, 4, seed=0)
+
+
+def test_a_missing_class_is_told():
+    with pytest.raises(UserError, match="of the classes: 3"):
+        labeled_subset(np.arange(99) % 3, 20, 4, seed=0)
+
+
+def blobs(num, spread=1.0, seed=0):
+    """Three Gaussian classes in the first two of ten dimensions, of unequal scales."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(num) % 3
+    centers = 4 * np.array([[0, 1], [1, -1], [-1, -1]])
+    features = rng.normal(scale=spread, size=[num, 10])
+    features[:, :2] += centers[labels]
+    return features * 10.0 ** np.arange(-3, 7), labels
+
+
+def test_the_svm_reads_separable_classes_whatever_the_scale_of_the_features():
+    features, labels = blobs(90)
+    test, expected = blobs(300, seed=1)
+    result = svm(features, labels, test, seed=0)
+    assert (result.predictions == expected).mean() > 0.97
+    assert result.c in C_GRID
+    assert result.converged
+
+
+def test_the_svm_learns_nothing_from_shuffled_labels():
+    features, labels = blobs(90)
+    test, expected = blobs(300, seed=1)
+    shuffled = np.random.default_rng(0).permutation(labels)
+    assert (svm(features, shuffled, test, seed=0).predictions == expected).mean() < 0.6
+
+
+def test_a_solver_that_does_not_converge_is_said(monkeypatch):
+    from mgconv.evaluation import classify as module
+
+    monkeypatch.setattr(module, "MAX_ITERATIONS", (1, 1))
+    monkeypatch.setattr(module, "C_GRID", (100.0,))
+    features, labels = blobs(90, spread=6.0)
+    assert not svm(features, labels, features, seed=0).converged
+
+
+def test_maps_are_joined_at_one_resolution():
+    fine = tf.reshape(tf.range(16.0), [1, 4, 4, 1])
+    coarse = tf.constant([[[[7.0]]]])
+    both = joined([fine, coarse], 2)
+    np.testing.assert_allclose(both[0, ..., 0], [[2.5, 4.5], [10.5, 12.5]])
+    np.testing.assert_allclose(both[0, ..., 1], 7)
+
+
+def stripes(num, seed):
+    """Class 0: horizontal stripes; class 1: vertical ones; under noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(num) % 2
+    pattern = np.where(np.arange(8) % 2, 200, 50)
+    images = np.where(labels[:, None, None] == 1, pattern, pattern[:, None])
+    return (images[..., None] + rng.integers(-40, 40, [num, 8, 8, 1])).astype(np.uint8), labels
+
+
+def test_the_cnn_reads_what_the_maps_show():
+    images, labels = stripes(60, 0)
+    test, expected = stripes(100, 1)
+    result = classify(lambda x: [x], 8, images, labels, test, 2, seed=0)
+    assert (result.predictions == expected).mean() > 0.95
+    assert result.validation_error < 0.1
