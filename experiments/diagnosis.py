@@ -1,4 +1,8 @@
-"""Figures that ask what chains do, and whether samples are new: a picture, a caption, numbers."""
+"""Figures that ask what chains do, and whether samples are new: a picture, a caption, numbers.
+
+All take the folder of a run, its training images, real test images or None, and a seed. Of a run
+with a model a class they show the first one.
+"""
 
 from pathlib import Path
 
@@ -14,7 +18,7 @@ NUM = 16  # chains of a strip
 FACTORS = (1, 10, 100)  # of the learned number of Langevin steps
 
 
-def energy(folder: Path, training: ImageSet, seed: int):
+def energy(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
     """Mean energy along the chains, grid by grid."""
     model, _ = first_model(folder)
     traces = chain_energies(model, seed)
@@ -35,7 +39,7 @@ def energy(folder: Path, training: ImageSet, seed: int):
     return picture, caption, facts
 
 
-def long_chains(folder: Path, training: ImageSet, seed: int):
+def long_chains(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
     """Chains of the learned length, 10 and 100 times longer."""
     strips, facts = {}, {}
     for factor in FACTORS:
@@ -53,45 +57,57 @@ def long_chains(folder: Path, training: ImageSet, seed: int):
     caption = (
         "Chains as long as learned, 10 and 100 times longer, from the same colors. Look for: they "
         "stay images. Where they turn into saturated patterns, the model is a sampler of finite "
-        f"chains, no equilibrium one. {words}."
+        "chains, no equilibrium one. Noise that falls along the chain falls over its whole length. "
+        f"{words}."
     )
     return labeled_strips(strips, NUM, 48), caption, facts
 
 
-def memory(folder: Path, training: ImageSet, seed: int):
+def memory(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
     """Samples above the training images nearest to them."""
     model, images = first_model(folder, training)
     samples = to_uint8(model.synthesize(np.zeros(64, int), seed))
     where, distances = nearest(samples, images.pixels)
-    some = np.sort(np.random.default_rng(seed).permutation(len(images))[:64])
-    _, usual = nearest(images.pixels[some], images.pixels, own=some)
-    facts = {"samples": float(distances.mean()), "training": float(usual.mean())}
+    if test is None:
+        some = np.sort(np.random.default_rng(seed).permutation(len(images))[:64])
+        name, usual = "training images and others of them", nearest(
+            images.pixels[some], images.pixels, own=some
+        )[1]  # fmt: skip
+    else:
+        new = test.pixels[np.isin(test.labels, np.unique(images.labels))][:64]
+        name, usual = "real test images and training images", nearest(new, images.pixels)[1]
+    facts = {"samples": float(distances.mean()), "real": float(usual.mean())}
+    facts["contrast"] = float(to_float(samples).std() / to_float(images.pixels[:1000]).std())
     strips = {
         "samples": samples[:NUM],
         "the training image nearest to each": images.pixels[where[:NUM]],
     }
     caption = (
         "Memory. Look for: samples that are no copies. Mean distance to the nearest training image "
-        f"{facts['samples']:.2f}; between training images it is {facts['training']:.2f}. A model "
-        "that stores images would be far below."
+        f"{facts['samples']:.2f}; between {name} {facts['real']:.2f}. A model that stores images "
+        "is far below, but so is one of low contrast, which lies near to everything: here it is "
+        f"{facts['contrast']:.2f} of the data's."
     )
     return labeled_strips(strips, NUM, 48), caption, facts
 
 
-def unseen_colors(folder: Path, training: ImageSet, seed: int):
+def unseen_colors(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
     """Chains from corners of the color cube."""
     model, images = first_model(folder, training)
-    axes = [[-0.9, 0.9]] * 3 if images.pixels.shape[-1] == 3 else [np.linspace(-1, 1, 8)]
-    colors = np.stack(np.meshgrid(*axes), -1).reshape(-1, 1, 1, len(axes)).astype(np.float32)
+    channels = images.pixels.shape[-1]
+    axes = [[-0.9, 0.9]] * 3 if channels == 3 else [np.linspace(-1, 1, 16)]
+    colors = np.stack(np.meshgrid(*axes), -1).reshape(-1, channels).astype(np.float32)
     known = model.learner.colors.read_value().numpy()[:, 0, 0]
-    gaps = [np.linalg.norm(known - color[0, 0], axis=1).min() for color in colors]
+    gaps = np.array([np.linalg.norm(known - color, axis=1).min() for color in colors])
+    order = np.sort(gaps.argsort()[-8:])  # the farthest
+    colors, gaps = colors[order].reshape(-1, 1, 1, channels), gaps[order]
     samples = model.chains(colors, seed)[-1]
-    facts = {"nearest_training_color": [round(float(gap), 3) for gap in gaps]}
+    facts = {"distance_to_a_known_color": gaps.tolist()}
     strips = {"start": to_uint8(np.broadcast_to(colors, samples.shape)), "end": to_uint8(samples)}
     caption = (
-        "Colors never seen: chains from corners of the color cube, each at least "
-        f"{min(gaps):.2f} from every training image's mean color. Look for: images in that color, "
-        "or a return to usual ones, rather than noise."
+        f"Colors never seen: chains from starts that are {gaps.min():.2f} or more from the mean "
+        f"color of each of the {len(known)} training images that the model keeps. Look for: images "
+        "in that color, or a return to usual ones, rather than noise."
     )
     return labeled_strips(strips, len(colors), 48), caption, facts
 

@@ -7,6 +7,7 @@ python -m experiments.evaluate --samples=X.npz --dataset=cifar10 --scorer=incept
 An .npz holds `images`, uint8 [N, S, S, C], and may hold `labels` and `class_names`; an .npy images.
 """
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
@@ -49,14 +50,16 @@ def run(values) -> None:
     from experiments.synthesis_tables import REFERENCE, cells, header, score_all
     from mgconv.evaluation.scorers import make_scorer
 
+    every = dataclasses.replace(config, classes="all")  # the classifier's
     training, test = load_split(config), load_split(config, "test")
     name = values["scorer"].value
     folder = cache_root(config.cache_dir) / "classifiers"
-    scorer = make_scorer(name, **scorer_settings(values), images=training, folder=folder)
+    scorer = make_scorer(name, **scorer_settings(values), images=load_split(every), folder=folder)
     drawn, again, real = comparable(samples, training, test, values["num"].value, config.seed)
     systems = {REFERENCE: real, "Real images (training)": again, "the samples": drawn}
     labeled = samples[1] is not None
-    rows = score_all(systems, scorer, name == "classifier" and labeled)
+    cache = cache_root(config.cache_dir) / "judged"
+    rows = score_all(systems, scorer, name == "classifier" and labeled, cache)
     table = {
         "header": header(scorer, name == "classifier" and labeled),
         "rows": [cells(row) for row in rows],

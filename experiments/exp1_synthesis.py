@@ -7,6 +7,7 @@ python -m experiments.exp1_synthesis --datasets=digits --methods=multigrid,pcd -
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags
 
@@ -48,11 +49,11 @@ def run(values) -> None:
     from mgconv.tracking import provenance, write_json
 
     settings = {"scale": "quick"} | given_settings(values)
-    names = values["datasets"].value or [settings.get("dataset")]
-    panels = {
-        name: _panel(name, values) for name in (["photos", "digits"] if names == [None] else names)
-    }
     folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")
+    names = values["datasets"].value or [settings.get("dataset")]
+    names = ["photos", "digits"] if names == [None] else names
+    panels = {name: _panel(name, values) for name in names}
+    plans = {name: _settings(panel, settings) for name, panel in panels.items()}
     start_tensorflow()
     from mgconv.evaluation.scorers import make_scorer
 
@@ -63,20 +64,23 @@ def run(values) -> None:
     report = Report(folder, "Experiment 1: synthesis and diagnosis")
     report.text(
         "Gao, Lu, Zhou, Zhu, Wu: Learning Generative ConvNets via Multi-grid Modeling and "
-        f"Sampling, CVPR 2018. Scale {settings['scale']}: learned in minutes, the paper's in days."
+        f"Sampling, CVPR 2018. Scale {settings['scale']}."
     )
-    kept = {}
-    results = {"settings": settings, "panels": kept}
-    for name, panel in panels.items():
-        kept[name] = run_panel(
-            name, panel, settings, folder / name, report, scorers, values["num_samples"].value
-        )
-        write_json(folder / "results.json", results | provenance())  # a later panel may fail
-    facts = provenance()
-    report.heading("How this was made")
+    facts, kept = provenance(), {}
     report.code(facts["command"])
     report.text(f"Commit {facts['commit']}; {facts['device']}; {facts['versions']}.")
-    print(f"Report: {report.write()}")
+    for name, panel in panels.items():
+        judges = Judges(scorers, values["num_samples"].value)
+        kept[name] = run_panel(name, panel, plans[name], folder / name, report, judges)
+        write_json(folder / "results.json", {"settings": settings, "panels": kept} | provenance())
+        print(f"Report: {report.write()}", flush=True)
+
+
+class Judges(NamedTuple):
+    """Who judges the samples, and how many of them."""
+
+    scorers: dict  # name -> Scorer, or None for the classifier, which is learned from the panel
+    num_samples: int  # at most
 
 
 def _panel(name: str, values) -> Panel:
@@ -97,40 +101,45 @@ def _panel(name: str, values) -> Panel:
     return dataclasses.replace(panel, methods=tuple(methods))
 
 
-def run_panel(name, panel: Panel, settings, folder: Path, report, scorers, num_samples) -> dict:
+def run_panel(name, panel: Panel, settings: dict, folder: Path, report, judges: Judges) -> dict:
     """One data set: learns, then adds its figures and tables to the report.
 
     Returns:
         What results.json keeps of it.
     """
-    from experiments.runner import cost, entries, has_failed, train_or_reuse
-    from experiments.synthesis_tables import add_tables, draw_labeled
+    from experiments.runner import entries, has_failed, train_or_reuse
+    from experiments.synthesis_tables import add_tables, draw_all
 
-    settings = _settings(panel, settings)
     classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
     systems = entries(folder, classes, settings)
     config = systems["multigrid"].config
     training = load_split(config)
+    test = load_split(config, "test") if panel.scored else None
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
-
-    report.heading(f"{name}: {panel.about}, {len(training)} at {config.size} x {config.size}")
-    report.text(
-        f"Recipe {config.recipe}, seed {config.seed}, width {config.width}. Models x updates / "
-        "seconds a model: " + ", ".join(f"{NAMES[m]} {cost(rows)}" for m, rows in facts.items())
-        + "."
-    )  # fmt: skip
+    _describe(report, name, panel, config, training, facts)
     kept = {"config": dataclasses.asdict(config), "models": facts}
-    learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
+    learned = {m: entry for m, entry in systems.items() if not has_failed(facts[m])}
     if "multigrid" not in learned:
         report.text(f"Multi-grid failed. {facts['multigrid']['failed']['failed']}")
         return kept
-    test = load_split(config, "test") if panel.scored else None
-    labels = _evenly(test or training, learned, num_samples if test else NUM_SHOWN)
-    samples = {m: draw_labeled(path, labels, config.seed) for m, path in learned.items()}
-    kept |= add_figures(report, name, learned, samples, training, config)
-    if panel.scored:
-        kept |= add_tables(report, samples, facts, training, test, folder, config.seed, scorers)
+    shown, most = (test, judges.num_samples) if test else (training, NUM_SHOWN)
+    samples = draw_all(learned, shown, most, config.seed)
+    folders = {method: entry.folder for method, entry in learned.items()}
+    kept |= add_figures(report, name, folders, samples, training, test, config)
+    if test:
+        kept |= add_tables(report, samples, facts, training, test, folder, config, judges.scorers)
     return kept
+
+
+def _describe(report, name, panel, config, training, facts) -> None:
+    from experiments.runner import cost
+
+    report.heading(f"{name}: {panel.about}, {len(training)} at {config.size} x {config.size}")
+    spent = ", ".join(f"{NAMES[method]} {cost(rows)}" for method, rows in facts.items())
+    report.text(
+        f"Recipe {config.recipe}, seed {config.seed}, width {config.width}, batch "
+        f"{config.batch_size}. Models x updates / seconds a model: {spent}."
+    )
 
 
 def _settings(panel: Panel, settings: dict) -> dict:
@@ -143,18 +152,7 @@ def _settings(panel: Panel, settings: dict) -> dict:
     return settings
 
 
-def _evenly(images, learned: dict[str, Path], most: int):
-    """Labels of evenly spread images of the classes that any method learned, up to `most`."""
-    import numpy as np
-
-    import mgconv
-
-    known = [getattr(mgconv.load(path), "labels", images.labels) for path in learned.values()]
-    labels = images.labels[np.isin(images.labels, np.unique(np.concatenate(known)))]
-    return labels[np.linspace(0, len(labels) - 1, min(len(labels), most)).astype(int)]
-
-
-def add_figures(report, dataset, learned, samples, training, config) -> dict:
+def add_figures(report, dataset, learned, samples, training, test, config) -> dict:
     """Figures 1 to 5 of one data set, and the diagnosis of its multi-grid model."""
     import mgconv
     from experiments import diagnosis, figures
@@ -167,14 +165,14 @@ def add_figures(report, dataset, learned, samples, training, config) -> dict:
     report.figure(f"{name}-2-methods", *figures.methods(training, shown, seed))
     if hasattr(system, "labels"):
         drawn, names = samples["multigrid"], training.class_names
-        rows = {names[c]: drawn.images[drawn.labels == c] for c in system.labels}
+        rows = {names[c]: drawn.images[drawn.labels == c] for c in sorted(set(drawn.labels))}
         report.figure(f"{name}-4-classes", *figures.classes(rows))
     picture, caption, facts = figures.diversity(system, silent, seed)
     report.figure(f"{name}-5-diversity", picture, caption)
     report.figure(f"{name}-6-health", *figures.health(energy_based, training.pixels))
     kept = {"diversity": facts}
     for title, draw in diagnosis.FIGURES.items():
-        picture, caption, kept[title] = draw(learned["multigrid"], training, seed)
+        picture, caption, kept[title] = draw(learned["multigrid"], training, test, seed)
         report.figure(f"{name}-{title}", picture, caption)
     return {"diagnosis": kept}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgconv.config import BASELINES, METHODS, UserError
+from mgconv.datasets import DATASETS
 
 NAMES = {
     "multigrid": "Multi-grid",
@@ -47,8 +48,10 @@ class Panel:
 
     def place(self, image_dir: str | None) -> dict[str, str]:
         """The settings that say where the images are."""
-        if self.file is None or image_dir is None or Path(image_dir).name == self.file:
-            return {"image_dir": image_dir} if image_dir and self.dataset == "image_dir" else {}
+        if image_dir is None or not DATASETS[self.dataset].reads_files:
+            return {}
+        if self.file is None or Path(image_dir).name == self.file:
+            return {"image_dir": image_dir}
         if not Path(image_dir).is_dir():
             remedy = f"Give the folder that {self.file} lies in."
             raise UserError(f"No {self.file} in --image_dir", image_dir, remedy)

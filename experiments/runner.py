@@ -55,14 +55,17 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
 
 def _conditional(entry: Entry, images):
-    """Config and images of one net for all classes: it gets the time of a model for each."""
-    from mgconv.datasets import choose_classes
+    """Config and images of one net for all classes: it gets the budget of a model for each."""
+    from mgconv.datasets import labels_of
 
-    names = entry.classes or images.class_names
-    images = images.only(choose_classes(",".join(names), images.class_names))
-    if entry.config.classes != "each" or not entry.config.minutes:
+    if entry.config.classes != "each":
         return entry.config, images
-    return dataclasses.replace(entry.config, minutes=entry.config.minutes * len(names)), images
+    names = entry.classes or images.class_names
+    images = images.only(labels_of(names, images.class_names))
+    budget = {"num_updates": entry.config.num_updates * len(names)}
+    if entry.config.minutes:
+        budget["minutes"] = entry.config.minutes * len(names)
+    return dataclasses.replace(entry.config, **budget), images
 
 
 def has_failed(facts: dict[str, dict]) -> bool:

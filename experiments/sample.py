@@ -28,7 +28,7 @@ def run(values) -> None:
     import numpy as np
 
     import mgconv
-    from mgconv.images import enlarge, save_png, tile
+    from mgconv.images import enlarge, replacing, save_png, tile
 
     if values["run"].value is None:
         raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
@@ -48,9 +48,11 @@ def run(values) -> None:
     columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(shown) ** 0.5))
     stem = folder / "samples" / f"draw-{seed}"
     save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
-    draft, names = stem.with_name(f".{stem.name}.npz"), np.array(system.class_names)
-    np.savez_compressed(draft, images=images, labels=labels, class_names=names)
-    draft.replace(f"{stem}.npz")
+    content = {"images": images}
+    if hasattr(system, "labels"):  # a model of several classes together has no label to give
+        content |= {"labels": labels, "class_names": np.array(system.class_names)}
+    with replacing(f"{stem}.npz") as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **content)
     path.unlink()
     print(f"{len(images)} images: {stem}.png and {stem}.npz")
 

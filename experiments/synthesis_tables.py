@@ -8,78 +8,109 @@ import numpy as np
 
 from experiments import page
 from experiments.panels import NAMES
-from experiments.runner import cost, parameters
-from mgconv.datasets import cache_root
+from experiments.runner import Entry, cost, has_failed, parameters
+from mgconv.datasets import cache_root, labels_of
+from mgconv.evaluation.networks import Judgement
 from mgconv.evaluation.samples import LabeledSamples, class_mean_control
-from mgconv.evaluation.scorers import Judgement, Scorer, judge_real, make_scorer
+from mgconv.evaluation.scorers import Scorer, judge, judge_real, make_scorer
 from mgconv.evaluation.synthesis import draw, score_samples, weights_key
 
 REFERENCE = "Real images (test)"
-MORE = ["models x updates / seconds", "parameters", "page: Inception score, CIFAR-10"]
+MORE = ["models x updates / seconds", "parameters a model", "page: Inception score, CIFAR-10"]
 
 
-def draw_labeled(folder: Path, labels: np.ndarray, seed: int) -> LabeledSamples:
-    """Samples of a run, one for each of the labels that it has learned; kept in its folder."""
+def draw_all(learned: dict[str, Entry], like, most: int, seed: int) -> dict[str, LabeledSamples]:
+    """Samples of every method, kept in the folder of its run.
+
+    Args:
+        learned: method -> what was learned.
+        like: an ImageSet; up to `most` labels, spread evenly over those that any method learned.
+        most: images of a method.
+        seed: of the draws.
+    """
+    known = {method: _learned_labels(entry, like) for method, entry in learned.items()}
+    rows = np.flatnonzero(np.isin(like.labels, np.unique(np.concatenate(list(known.values())))))
+    labels = like.labels[rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]]
+    return {
+        method: _draw(entry.folder, labels[np.isin(labels, known[method])], seed)
+        for method, entry in learned.items()
+    }
+
+
+def _learned_labels(entry: Entry, images) -> list[int]:
+    if entry.config.classes != "each":
+        return list(np.unique(images.labels))
+    return labels_of(entry.classes or images.class_names, images.class_names)
+
+
+def _draw(folder: Path, labels: np.ndarray, seed: int) -> LabeledSamples:
     import mgconv
 
-    system = mgconv.load(folder)
-    labels = labels[np.isin(labels, getattr(system, "labels", labels))]
     key = f"{weights_key(folder)}-{seed}-{zlib.crc32(labels.tobytes()):08x}"
-    return LabeledSamples(draw(system, labels, seed, folder / "drawn" / f"{key}.npy"), labels)
+    path = folder / "drawn" / f"{key}.npy"
+    return LabeledSamples(draw(mgconv.load(folder), labels, seed, path), labels)
 
 
-def add_tables(report, samples, facts, training, test, folder, seed, scorers) -> dict:
+def add_tables(report, samples, facts, training, test, folder, config, scorers) -> dict:
     """A table a scorer: over all classes, then over those that all methods learned.
 
     Args:
         report: gets the tables.
         samples: method -> LabeledSamples.
-        facts: method -> what it cost.
+        facts: method -> what it cost, or that it failed.
         training: labeled training images, an ImageSet; the classifier learns from them.
         test: real test images, an ImageSet.
         folder: of the panel.
-        seed: of controls.
+        config: of multi-grid.
         scorers: name -> Scorer, or None for the classifier, which is learned here.
 
     Returns:
         What results.json keeps: by scorer, rows as numbers and as a table.
     """
-    costs = {NAMES[method]: (cost(rows), parameters(rows)) for method, rows in facts.items()}
     named = {NAMES[method]: drawn for method, drawn in samples.items()}
     class_sets = sorted({tuple(np.unique(s.labels)) for s in named.values()}, key=len, reverse=True)
-    sets = [_systems(named, list(labels), training, test, seed) for labels in class_sets]
+    sets = [_systems(named, list(labels), training, test, config.seed) for labels in class_sets]
     kept = {}
     for name, given in scorers.items():
         scorer = given or make_scorer(name, images=training, folder=folder)
         reads_classes = name == "classifier"
         report.text(_about(scorer, reads_classes, test))
-        rows = [row for systems in sets for row in score_all(systems, scorer, reads_classes)]
-        table = {
-            "header": header(scorer, reads_classes) + MORE,
-            "rows": [[*cells(row), *costs.get(row["system"], "--"), _page(row)] for row in rows],
-        }
+        cache = cache_root(config.cache_dir) / "judged"
+        rows = [row for systems in sets for row in score_all(systems, scorer, reads_classes, cache)]
+        table = _table(rows, facts, header(scorer, reads_classes) + MORE)
         report.table(**table)
-        kept[scorer.name] = {"identity": scorer.identity, "scores": rows, "table": table}
+        kept[name] = {"identity": scorer.identity, "scores": rows, "table": table}
     return {"scorers": kept}
+
+
+def _table(rows: list[dict], facts: dict, head: list[str]) -> dict:
+    """Cells of every row, with costs and the page; a method that failed is a row, too."""
+    costs = {NAMES[m]: (cost(spent), parameters(spent)) for m, spent in facts.items()}
+    cells_of = [[*cells(row), *costs.get(row["system"], "--"), _page(row)] for row in rows]
+    failed = [NAMES[method] for method, spent in facts.items() if has_failed(spent)]
+    return {
+        "header": head,
+        "rows": cells_of + [[name, "diverged", *"-" * (len(head) - 2)] for name in failed],
+    }
 
 
 def _systems(named, labels, training, test, seed) -> dict[str, LabeledSamples]:
     """What a table compares over some classes: the same number of images of each."""
     drawn = {n: s.of(labels) for n, s in named.items() if set(labels) <= set(np.unique(s.labels))}
     wanted = next(iter(drawn.values())).labels
-    again = LabeledSamples(training.pixels, training.labels).of(labels)
+    again = LabeledSamples(training.pixels, training.labels)
     return {
-        REFERENCE: LabeledSamples(test.pixels, test.labels).of(labels).like(wanted, seed),
+        REFERENCE: LabeledSamples(test.pixels, test.labels).like(wanted, seed),
         "Real images (training)": again.like(wanted, seed),
         "class mean + noise": class_mean_control(again, wanted, seed),
     } | drawn
 
 
 def score_all(
-    systems: dict[str, LabeledSamples], scorer: Scorer, reads_classes: bool
+    systems: dict[str, LabeledSamples], scorer: Scorer, reads_classes: bool, cache: Path
 ) -> list[dict]:
     """A row of numbers a system, against the first one of them, the reference."""
-    judged = {name: _judge(scorer, drawn.images, name) for name, drawn in systems.items()}
+    judged = {name: _judge(scorer, drawn.images, name, cache) for name, drawn in systems.items()}
     rows = []
     for name, drawn in systems.items():
         scores = score_samples(
@@ -90,20 +121,30 @@ def score_all(
     return rows
 
 
-def _judge(scorer: Scorer, images: np.ndarray, about: str) -> Judgement:
-    """Judged once, found again by the content of the images."""
+def _judge(scorer: Scorer, images: np.ndarray, about: str, cache: Path) -> Judgement:
+    """Real images are judged once, found again by their content."""
     print(f"{scorer.name}: {len(images)} images, {about}", flush=True)
+    if not about.startswith("Real"):
+        return judge(scorer, images, about)
     digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
-    return judge_real(scorer, images, {"images": digest}, cache_root(None) / "judged")
+    return judge_real(scorer, images, {"images": digest}, cache)
 
 
 def _about(scorer, reads_classes, test) -> str:
-    words = f"Judge: {scorer.name}. Distances are squared, in its features, to the test images; "
-    words += "real training images show what they are by chance alone."
-    if reads_classes:
-        accuracy = (scorer.probabilities(test.pixels).argmax(axis=1) == test.labels).mean()
-        words += f" It reads {accuracy:.1%} of the {len(test.labels)} test images right."
-    return words
+    words = (
+        f"Judge: {scorer.name}. The score is the mean over 10 parts of the samples ± their "
+        "standard deviation; of fewer images it is lower. Distances are squared, in the judge's "
+        "features, to the test images; the kernel distance ± its standard error over disjoint "
+        "subsets. "
+    )
+    if not reads_classes:
+        return words + "Real training images show what the distances are by chance alone."
+    read = judge(scorer, test.pixels, "test images").probabilities.argmax(axis=1)
+    accuracy = (read == test.labels).mean()
+    return words + (
+        f"It learned from the training images, and reads {accuracy:.1%} of the {len(read)} test "
+        "images right."
+    )
 
 
 def header(scorer: Scorer, reads_classes: bool) -> list[str]:
@@ -121,11 +162,12 @@ def cells(row: dict) -> list[str]:
     name = row["system"]
     recognized = [] if np.isnan(row["recognized"]) else [f"{row['recognized']:.1%}"]
     distances = [
-        f"{row['frechet']:.1f}", f"{1000 * row['kernel']:.2f}",
+        f"{row['frechet']:.1f}", f"{1000 * row['kernel']:.2f} ± {1000 * row['kernel_error']:.2f}",
         f"{row['precision']:.2f}", f"{row['recall']:.2f}",
     ]  # fmt: skip
     return [
-        name, str(row["classes"]), str(row["num_samples"]), f"{row['score']:.2f}", *recognized,
+        name, str(row["classes"]), str(row["num_samples"]),
+        f"{row['score']:.2f} ± {row['score_std']:.2f}", *recognized,
         f"{row['spread']:.2f}", *(["reference", *"---"] if name == REFERENCE else distances),
     ]  # fmt: skip
 

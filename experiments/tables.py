@@ -47,9 +47,7 @@ def render(text: str) -> str:
 
 
 def _table(place: str, *files: str) -> str:
-    panel, _, scorer = place.rpartition("/")
-    found = [read_json(ROOT / "results" / file)["panels"][panel] for file in files]
-    tables = [content["scorers"][scorer]["table"] for content in found]
+    tables = [_read_table(file, *place.split("/")) for file in files]
     header, first = tables[0]["header"], tables[0]["rows"]
     if any([row[0] for row in t["rows"]] != [row[0] for row in first] for t in tables):
         raise UserError("Tables with different rows", ", ".join(files), "Join runs that compare.")
@@ -59,9 +57,21 @@ def _table(place: str, *files: str) -> str:
     return markdown_table(header, rows)
 
 
+def _read_table(file: str, panel: str, scorer: str) -> dict:
+    try:
+        return read_json(ROOT / "results" / file)["panels"][panel]["scorers"][scorer]["table"]
+    except KeyError as error:
+        raise UserError(f"No table {panel}/{scorer} in {file}", error, "See README.md.") from None
+
+
 def join(cells: tuple[str, ...]) -> str:
-    """One cell of several runs: each number that differs becomes mean ± standard deviation."""
-    pieces = [re.split(r"(\d+(?:\.\d+)?)", cell) for cell in cells]
+    """One cell of several runs: each number that differs becomes mean ± standard deviation.
+
+    What a run says of its own uncertainty gives way to the spread over runs.
+    """
+    if len(set(cells)) > 1:
+        cells = tuple(re.sub(r" ± \d+(\.\d+)?", "", cell) for cell in cells)
+    pieces = [re.split(r"((?<![\w.])-?\d+(?:\.\d+)?)", cell) for cell in cells]
     if len({tuple(piece[::2]) for piece in pieces}) > 1:  # other words around the numbers
         return "; ".join(cells)
     return "".join(map(_join_piece, zip(*pieces)))

@@ -56,11 +56,11 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     Returns:
         Results of each class by name, as `report` gives them.
     """
-    from mgconv.datasets import choose_classes
+    from mgconv.datasets import labels_of
     from mgconv.systems import describe, learn
     from mgconv.tracking import Run
 
-    chosen = choose_classes(",".join(names or images.class_names), images.class_names)
+    chosen = labels_of(names or images.class_names, images.class_names)
     Run(folder, config, describe(images) | {"class_names": list(images.class_names)})
     learner, results = None, {}
     for label in chosen:

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class DatasetSpec:
     grids: tuple[int, ...] = (1, 4, 16, 64)
     channels: int = 3
     crop: int | None = None  # side of the centre square that is cut before resizing
+    reads_files: bool = False  # of --image_dir
     prepare: str | None = None  # the name by which tfds prepares it
 
 
@@ -119,9 +120,11 @@ CIFAR_10 = (
 DATASETS = {
     "digits": DatasetSpec("scikit-learn's digits", _inside(sources.digits), (1, 4, 8), 1),
     "photos": DatasetSpec("crops of scikit-learn's two photographs", _inside(sources.photos)),
-    "image_dir": DatasetSpec("any images: --image_dir=FOLDER or .zip", _files(lambda _: None)),
+    "image_dir": DatasetSpec(
+        "any images: --image_dir=FOLDER or .zip", _files(lambda _: None), reads_files=True
+    ),
     # the paper's five
-    "celeb_a": DatasetSpec("CelebA faces", _celeb_a, crop=140, prepare="celeb_a"),
+    "celeb_a": DatasetSpec("CelebA faces", _celeb_a, crop=140, prepare="celeb_a", reads_files=True),
     "lsun_scenes/bedroom": DatasetSpec(
         "LSUN bedrooms", _tfds("lsun_scenes/bedroom", test="validation"),
         prepare="lsun_scenes/bedroom",
@@ -139,7 +142,9 @@ DATASETS = {
         prepare="places205",
     ),
     # others, to show that one is a row
-    "lfw": DatasetSpec("Labeled Faces in the Wild", _files(lambda _: sources.by_person)),
+    "lfw": DatasetSpec(
+        "Labeled Faces in the Wild", _files(lambda _: sources.by_person), reads_files=True
+    ),
     "stl10": DatasetSpec("STL-10", _tfds("stl10"), prepare="stl10"),
 }  # fmt: skip
 
@@ -186,6 +191,11 @@ def choose_classes(classes: str, class_names: tuple[str, ...]) -> list[int]:
     if classes in ("all", "each"):
         return list(range(len(class_names)))
     return sorted({_class_index(name.strip(), class_names) for name in classes.split(",")})
+
+
+def labels_of(names: Iterable[str], class_names: tuple[str, ...]) -> list[int]:
+    """Indices of classes by their names alone, which may hold a comma."""
+    return sorted(class_names.index(choose("class", name, class_names)) for name in names)
 
 
 def _class_index(name: str, class_names: tuple[str, ...]) -> int:

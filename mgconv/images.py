@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -60,19 +61,36 @@ def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
     Raises:
         UserError: the disk is full or the folder cannot be written; the old file is intact.
     """
-    path = Path(path)
     content = content.encode() if isinstance(content, str) else content
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def save_array(path: str | os.PathLike, array: np.ndarray) -> None:
+    """Writes a .npy whole or not at all, without a copy of it in memory."""
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """A place for a draft that is put in place of `path` when all went well, and else removed.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; the old file is intact.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
+        yield draft
         draft.replace(path)
     except OSError as error:
+        found, remedy = error.strerror or error, "Free space or choose another folder."
+        raise UserError(f"Cannot write {path}", found, remedy) from None
+    finally:
         with contextlib.suppress(OSError):
             draft.unlink()
-        raise UserError(
-            f"Cannot write {path}", error.strerror, "Free space or choose --out."
-        ) from None
 
 
 class BadImageError(ValueError):

@@ -63,9 +63,11 @@ def learn(
     conditional = config.classes == "each"
     if conditional:
         data |= {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
-    stream = lambda first: batches(  # noqa: E731
-        images, config.batch_size, config.seed, first, config.flip, data.get("labels")
-    )
+
+    def stream(first):
+        labels = data.get("labels")
+        return batches(images, config.batch_size, config.seed, first, config.flip, labels)
+
     stream(0)  # a batch larger than the data is told before a folder is made
     run = Run(folder, config, data)
     colors, reference = images.colors, _reference(images, config)
@@ -193,8 +195,8 @@ class ClassConditionalSystem:
     @property
     def labels(self) -> list[int]:
         """The classes that are learned so far."""
-        learned = [(self._folder / name / "config.json").exists() for name in self.class_names]
-        return [label for label, there in enumerate(learned) if there]
+        places = [self._folder / name / "checkpoints/checkpoint" for name in self.class_names]
+        return [label for label, place in enumerate(places) if place.exists()]
 
     def of_class(self, label: int) -> MultigridSystem:
         """The model of one class, until the next call."""
@@ -233,6 +235,8 @@ def load(folder: str | os.PathLike, **dynamics) -> System:
     for name in dynamics:
         choose("dynamics", name, [field.name for field in dataclasses.fields(Dynamics)])
     if config.method in BASELINES:
+        if dynamics:
+            raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
         learner = _build(config, data)
         _restore(learner, folder)
         return GanSystem(learner, config, data)

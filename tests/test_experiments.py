@@ -384,3 +384,33 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
     again = json.loads((tmp_path / "results.json").read_text())
     assert again["panels"]["digits"]["scorers"]["classifier"]["scores"] == judged["scores"]
+
+
+@pytest.fixture
+def mocked_cifar_10():
+    """CIFAR-10 as tfds gives it, with 150 random images a split."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    rng = np.random.default_rng(0)
+    content = {
+        "image": rng.integers(0, 256, [150, 32, 32, 3], np.uint8),
+        "label": np.arange(150) % 10,
+    }
+    with tfds.testing.mock_data(
+        as_dataset_fn=lambda *_, **__: tf.data.Dataset.from_tensor_slices(content)
+    ):
+        yield
+
+
+def test_experiment_1_at_full_scale_compares_every_method_on_cifar_10(mocked_cifar_10, tmp_path):
+    call("exp1_synthesis", "--scale=full", "--datasets=cifar10", f"--out={tmp_path}", *TINY)
+    panel = json.loads((tmp_path / "results.json").read_text())["panels"]["cifar10"]
+    rows = panel["scorers"]["classifier"]["scores"]
+    assert [row["system"] for row in rows[3:]] == [
+        "Multi-grid", "Single-grid", "Persistent CD", "One-step CD", "DCGAN", "WGAN",
+    ]  # fmt: skip
+    assert {(row["num_samples"], row["classes"]) for row in rows} == {(45, 3)}
+    table = panel["scorers"]["classifier"]["table"]
+    assert table["rows"][3][-1] == "6.565"
+    assert len(table["header"]) == len(table["rows"][0])

@@ -33,17 +33,18 @@ def test_every_row_is_a_baseline_of_the_settings():
     assert set(GANS) == set(BASELINES)
 
 
-def test_the_filters_are_those_of_radfords_code():
+def test_the_filters_are_those_of_radfords_code_and_half_of_them_in_wgan():
     learner = GanLearner(GANS["dcgan"], (2, 64, 64, 3), 1, width=1.0, seed=0)
-    outputs = [layer.filters for layer in learner.generator.layers if hasattr(layer, "filters")]
-    assert outputs == [256, 128, 64, 3]
-    assert [layer.filters for layer in learner.critic.layers if hasattr(layer, "filters")] == [
-        64, 128, 256, 512,
-    ]  # fmt: skip
+    for net, expected in (
+        (learner.generator, [512, 256, 128, 3]),
+        (learner.critic, [128, 256, 512, 1024]),
+        (GanLearner(GANS["wgan"], (2, 64, 64, 3), 1, 1.0, 0).critic, [64, 128, 256, 512]),
+    ):
+        assert [layer.filters for layer in net.layers if hasattr(layer, "filters")] == expected
 
 
 def test_parameters_are_counted_by_net():
-    number = round(0.1 * 64)  # filters of the only stage at 8 x 8
+    number = round(0.1 * 128)  # filters of the only stage at 8 x 8
     dense = LATENT * 16 * number
     norm = 4 * number
     deconvolution = 25 * number + 1
@@ -154,3 +155,23 @@ def test_an_interrupted_run_ends_as_the_uninterrupted_one(kind, tiny, toy_images
     parts, _ = learn(tiny(**config, num_updates=7), data, tmp_path / "parts")
     for one, other in zip(whole.weights, parts.weights):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_a_conditional_run_resumes_to_the_same_weights(tiny, toy_images, tmp_path):
+    data = toy_images(40, size=8, class_names=tuple("abcd")).only([1, 3])
+    config = {**BUDGET, "method": "wgan", "classes": "each"}
+    whole, _ = learn(tiny(**config, num_updates=7), data, tmp_path / "whole")
+    learn(tiny(**config, num_updates=4), data, tmp_path / "parts")
+    parts, _ = learn(tiny(**config, num_updates=7), data, tmp_path / "parts")
+    for one, other in zip(whole.weights, parts.weights):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_a_class_that_it_was_not_told_is_refused(finished):
+    with pytest.raises(UserError, match="told other classes"):
+        mgconv.load(finished[0]).synthesize(np.array([1, 2]), seed=0)
+
+
+def test_dynamics_have_no_meaning_for_a_gan(finished):
+    with pytest.raises(UserError, match="runs no chains"):
+        mgconv.load(finished[0], noise=0.0)

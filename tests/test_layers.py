@@ -12,12 +12,12 @@ PACKAGE = ROOT / "mgconv"
 
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
 LIBRARY = (
-    "images", "sources", "store", "datasets", "tracking", "training", "building", "baselines",
-    "systems",
+    "images", "sources", "store", "datasets", "tracking", "training", "building",
+    "baselines.gan_nets", "baselines.gan", "systems",
 )  # fmt: skip
 EVALUATION = (
-    "metrics", "networks", "scorers", "features", "classify", "cnn", "inpainting", "samples",
-    "synthesis", "diagnosis",
+    "metrics", "networks", "inception", "scorers", "features", "classify", "cnn", "inpainting",
+    "samples", "synthesis", "diagnosis",
 )  # fmt: skip
 ORDER = (*HEART, *LIBRARY, *(f"evaluation.{name}" for name in EVALUATION))
 
@@ -43,7 +43,7 @@ def imported(path):
 def place(name):
     """Where in ORDER the module stands that a dotted name below mgconv belongs to."""
     parts = name.split(".")
-    depth = 2 if parts[0] == "evaluation" else 1
+    depth = 2 if parts[0] in ("evaluation", "baselines") else 1
     key = ".".join(parts[:depth])
     assert key in ORDER, f"mgconv.{key} has no place in ORDER of {__file__}: give it one"
     return ORDER.index(key)

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from mgconv.config import UserError
 from mgconv.datasets import load_images
-from mgconv.evaluation import scorers
 from mgconv.evaluation.scorers import (
     SCORERS,
     Classifier,
@@ -55,28 +54,28 @@ def learned(digits, tmp_path_factory):
 
 
 def test_the_classifier_recognizes_digits_that_it_has_not_seen(learned, digits):
-    probabilities = learned[0].probabilities(digits["test"].pixels)
+    probabilities = learned[0].judge(digits["test"].pixels).probabilities
     accuracy = (probabilities.argmax(axis=1) == digits["test"].labels).mean()
     assert accuracy > 0.93
 
 
 def test_probabilities_are_a_distribution_and_features_one_row_an_image(learned, digits):
     pixels = digits["test"].pixels[:30]
-    probabilities = learned[0].probabilities(pixels)
+    probabilities = learned[0].judge(pixels).probabilities
     assert probabilities.shape == (30, 10)
     assert (probabilities >= 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    features = learned[0].features(pixels)
+    features = learned[0].judge(pixels).features
     assert features.shape == (30, 64)
     assert (features >= 0).all()  # after the activation
-    np.testing.assert_allclose(learned[0].features(pixels[:3]), features[:3], atol=1e-4)
+    np.testing.assert_allclose(learned[0].judge(pixels[:3]).features, features[:3], atol=1e-4)
 
 
 def test_judging_has_no_randomness(learned, digits):
     """Dropout is for learning only."""
     pixels = digits["test"].pixels[:50]
     np.testing.assert_array_equal(
-        learned[0].probabilities(pixels), learned[0].probabilities(pixels)
+        learned[0].judge(pixels).probabilities, learned[0].judge(pixels).probabilities
     )
 
 
@@ -87,25 +86,20 @@ def test_kept_weights_are_used_again(learned, digits, monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", fail)
     classifier, folder = learned
     again, pixels = Classifier(digits["train"], folder, epochs=12), digits["test"].pixels
-    np.testing.assert_array_equal(again.probabilities(pixels), classifier.probabilities(pixels))
-    np.testing.assert_array_equal(again.features(pixels), classifier.features(pixels))
+    np.testing.assert_array_equal(
+        again.judge(pixels).probabilities, classifier.judge(pixels).probabilities
+    )
+    np.testing.assert_array_equal(again.judge(pixels).features, classifier.judge(pixels).features)
     with pytest.raises(AssertionError, match="learned again"):
         Classifier(digits["train"], folder, seed=1, epochs=12)
 
 
 def test_many_images_are_learned_in_fewer_epochs(toy_images, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(keras.Model, "fit", lambda *args, **_: asked.append(args[4]))
+    monkeypatch.setattr(keras.Model, "fit", lambda *_, **options: asked.append(options["epochs"]))
     for num, epochs in ((100, 40), (5000, 20), (40_000, 4)):
         Classifier(toy_images(num, class_names=("a", "b")), tmp_path)
         assert asked.pop() == epochs
-
-
-def test_a_classifier_judges_as_its_two_methods_do(learned, digits):
-    pixels = digits["test"].pixels[:70]
-    judged = judge(learned[0], pixels)
-    np.testing.assert_allclose(judged.features, learned[0].features(pixels), atol=1e-4)
-    np.testing.assert_allclose(judged.probabilities, learned[0].probabilities(pixels), atol=1e-5)
 
 
 def test_a_classifier_with_other_weights_has_another_identity(learned, digits, tmp_path):
@@ -303,7 +297,9 @@ def test_weights_are_never_downloaded(name, torch_fidelity, tmp_path):
 def test_an_unknown_scorer_and_a_classifier_without_classes_are_told(toy_images, tmp_path):
     assert "Did you mean inception2015" in told(make_scorer, "inception")
     assert "labeled" in told(make_scorer, "classifier")
-    assert "toy" in told(make_scorer, "classifier", images=toy_images(), folder=tmp_path)
+    assert "12 of one class" in told(
+        make_scorer, "classifier", images=toy_images(), folder=tmp_path
+    )
 
 
 def test_gray_images_are_judged_as_their_colors(small_mobilenet, inception_file, toy_images):
@@ -370,7 +366,7 @@ def test_a_broken_or_half_written_cache_is_made_anew(toy_images, tmp_path, monke
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(scorers.np, "save", full)
+    monkeypatch.setattr(np, "save", full)
     assert "No space left" in told(judge_real, scorer, pixels, {"other": 1}, tmp_path)
     assert sorted(tmp_path.iterdir()) == files  # no draft is left
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.energy import BatchStatistics
-from mgconv.images import to_float
+from mgconv.images import save_array, to_float
 
 Maps = Callable[[tf.Tensor], list[tf.Tensor]]  # [B, S, S, C] -> maps [B, h, w, K]
 POOLED = 4  # side to which every map is pooled; Radford et al. 2015
@@ -112,9 +112,5 @@ def cached(make: Callable[[], np.ndarray], key: dict, folder: Path) -> np.ndarra
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
     path = Path(folder) / f"features-{digest}.npy"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}")
-        with draft.open("wb") as file:
-            np.save(file, make(), allow_pickle=False)
-        draft.replace(path)
+        save_array(path, make())
     return np.load(path, mmap_mode="r", allow_pickle=False)

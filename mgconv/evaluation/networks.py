@@ -14,19 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.config import UserError
-from mgconv.datasets import ImageSet
-from mgconv.images import to_float
-
-INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
-# Of classify_image_graph_def.pb, as four public repositories give it for OpenAI's copy (guided-
-# diffusion), of 95,673,916 bytes like the file in the archive. Nobody gives one for the archive.
-INCEPTION_SHA256 = "009d6814d1bc560d4e7b236e170e9b2d5ca6f4b57bd8037f6db05776204415c6"
-TORCH_URL = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-    "weights-inception-2015-12-05-6726825d.pth"
-)
-# As pytorch-fid's and torch-fidelity's users give it; the file's name has its first eight digits.
-TORCH_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+from mgconv.datasets import ImageSet, batches
+from mgconv.images import replacing
 
 
 class Judgement(NamedTuple):
@@ -58,16 +47,14 @@ class Classifier:
         epochs = epochs or max(4, min(40, 100_000 // len(images)))
         size, channels = images.pixels.shape[1], images.pixels.shape[3]
         self._network = _network(size, channels, len(images.class_names))
-        self._features = keras.Model(self._network.inputs, self._network.layers[-2].output)
         key = zlib.crc32(np.ascontiguousarray(images.pixels)) ^ zlib.crc32(images.labels.tobytes())
         path = Path(folder) / f"classifier-{seed}-{epochs}-{key:08x}.weights.h5"
         if path.exists():
             self._network.load_weights(path)
         else:
-            self._network.compile("adam", "sparse_categorical_crossentropy")
-            self._network.fit(to_float(images.pixels), images.labels, 64, epochs, verbose=0)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._network.save_weights(path)
+            self._learn(images, seed, epochs)
+            with replacing(path) as draft:
+                self._network.save_weights(draft)
         outputs = [self._network.layers[-2].output, *self._network.outputs]
         self._judge = _compile(keras.Model(self._network.inputs, outputs))
         self._shape = [size, size, channels]
@@ -81,13 +68,14 @@ class Classifier:
             raise UserError("The classifier cannot judge", list(images.shape[1:]), remedy)
         return self._judge(images)
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Class probabilities [N, K] of uint8 images [N, S, S, C]."""
-        return self._network.predict(to_float(images), verbose=0)
-
-    def features(self, images: np.ndarray) -> np.ndarray:
-        """Activations [N, D] of the last hidden layer for uint8 images [N, S, S, C]."""
-        return self._features.predict(to_float(images), verbose=0)
+    def _learn(self, images, seed, epochs):
+        """`fit`, image by image from where they lie."""
+        batch_size = min(64, len(images))
+        every = list(range(len(images.class_names)))
+        stream = batches(images, batch_size, seed, 0, labels=every)
+        self._network.compile("adam", "sparse_categorical_crossentropy")
+        budget = {"steps_per_epoch": len(images) // batch_size, "epochs": epochs}
+        self._network.fit(stream, **budget, shuffle=False, verbose=0)
 
 
 class KerasApplication:
@@ -109,7 +97,7 @@ class KerasApplication:
 
     def __init__(self, path: str | os.PathLike | None):
         remedy = "Give the .npz of a MobileNet's weights by --scorer_path."
-        path = _existing_file(path, remedy)
+        path = existing_file(path, remedy)
         match = re.match(r"mobilenet_v1_(\d+\.\d+)_(\d+)(?!\d).*\.npz$", path.name)
         if not match:
             expected = "mobilenet_v1_ALPHA_SIZE*.npz, say mobilenet_v1_0.75_224.npz"
@@ -129,97 +117,6 @@ class KerasApplication:
         return self._judge(images)
 
 
-class Inception2015:
-    """The network of the Inception score (Salimans et al. 2016) and the FID (Heusel et al. 2017).
-
-    The frozen graph takes 0..255 and resizes to 299 x 299 itself. Features are its last pool,
-    [2048]; probabilities the softmax of 1008 logits without their bias, as Salimans et al. do.
-
-    It runs in a session. A tf.function would lose the version of the graph, 2015, and with it the
-    right to its batch normalization, an operation removed since (tensorflow issue 2164).
-
-    Args:
-        path: classify_image_graph_def.pb. It is never downloaded.
-        sha256: expected of the file; checked before it is parsed.
-
-    Raises:
-        UserError: no such file, or another than expected.
-    """
-
-    name = "Inception"
-    score_name = "Inception score"
-    distance_name = "FID"
-
-    def __init__(self, path: str | os.PathLike | None, sha256: str = INCEPTION_SHA256):
-        remedy = f"Unpack {INCEPTION_URL} and give its classify_image_graph_def.pb"
-        path = _existing_file(path, f"{remedy} by --scorer_path.")
-        self.identity = f"Inception 2015 {_check_sha256(path, sha256, remedy)}"
-        definition = tf.compat.v1.GraphDef()
-        definition.ParseFromString(path.read_bytes())
-        graph = tf.Graph()
-        with graph.as_default():
-            self._images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
-            pool, product = tf.graph_util.import_graph_def(
-                definition,
-                {"ExpandDims:0": self._images},
-                ["pool_3:0", "softmax/logits/MatMul"],
-                name="",
-            )
-            weight = product.inputs[1]  # [2048, 1008]
-            features = tf.reshape(pool, [-1, weight.shape[0]])  # [B, 2048]
-            self._outputs = Judgement(features, tf.nn.softmax(features @ weight))
-        self._session = tf.compat.v1.Session(graph=graph)
-
-    def judge(self, images: np.ndarray) -> Judgement:
-        check_images(images)
-        given = {self._images: _to_color(images).astype(np.float32)}
-        return Judgement(*self._session.run(list(self._outputs), given))
-
-
-class TorchFidelity:
-    """The port of the 2015 network to PyTorch by torch-fidelity, an optional package.
-
-    Features and probabilities are those of `Inception2015`, but for rounding.
-
-    Args:
-        path: the published weights. They are never downloaded.
-        sha256: expected of the file. It is a pickle, so it is checked before it is loaded.
-
-    Raises:
-        UserError: the package is missing, no such file, or another than expected.
-    """
-
-    name = "torch-fidelity Inception"
-    score_name = "torch-fidelity Inception score"
-    distance_name = "torch-fidelity Inception Frechet distance"
-
-    def __init__(self, path: str | os.PathLike | None, sha256: str = TORCH_SHA256):
-        try:
-            import torch
-            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-        except ImportError as error:
-            remedy = "Run: pip install torch-fidelity"
-            raise UserError("The scorer torch_fidelity lacks a package", error, remedy) from None
-        remedy = f"Download {TORCH_URL} and give it"
-        path = _existing_file(path, f"{remedy} by --scorer_path.")
-        self.identity = f"torch-fidelity {_check_sha256(path, sha256, remedy)}"
-        self._torch = torch
-        self._extract = FeatureExtractorInceptionV3(
-            "inception-v3-compat",
-            ["2048", "logits_unbiased"],
-            feature_extractor_weights_path=str(path),
-        )
-
-    def judge(self, images: np.ndarray) -> Judgement:
-        check_images(images)
-        planes = np.ascontiguousarray(_to_color(images).transpose(0, 3, 1, 2))  # [B, 3, S, S]
-        with self._torch.no_grad():
-            features, logits = self._extract(self._torch.from_numpy(planes))
-        logits = np.asarray(logits, np.float32)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return Judgement(np.asarray(features, np.float32), odds / odds.sum(axis=1, keepdims=True))
-
-
 def check_images(images: np.ndarray) -> None:
     """Raises a UserError unless they are uint8 [1 or more, S, S, 1 or 3]."""
     shape = list(np.shape(images))
@@ -232,7 +129,7 @@ def check_images(images: np.ndarray) -> None:
         raise UserError("There is no image to judge", shape, "Give one or more.")
 
 
-def _to_color(images: np.ndarray) -> np.ndarray:
+def to_color(images: np.ndarray) -> np.ndarray:
     """Gray [B, S, S, 1] as [B, S, S, 3]; color as it is."""
     return images.repeat(3, axis=3) if images.shape[3] == 1 else images
 
@@ -319,7 +216,8 @@ def _fits(array: np.ndarray | None, shape: tuple[int, ...] | None) -> bool:
     return array is not None and array.shape == shape and array.dtype.kind == "f"
 
 
-def _existing_file(path: str | os.PathLike | None, remedy: str) -> Path:
+def existing_file(path: str | os.PathLike | None, remedy: str) -> Path:
+    """The file with a scorer's weights; a UserError with that remedy where it is missing."""
     if path is None or not Path(path).is_file():
         raise UserError("The scorer's weights are missing", path or "no path given", remedy)
     return Path(path)
@@ -333,7 +231,7 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _check_sha256(path: Path, expected: str, remedy: str) -> str:
+def check_sha256(path: Path, expected: str, remedy: str) -> str:
     """The file's SHA-256, if it is the expected one; else a UserError with both."""
     found = _sha256(path)
     if found != expected.lower():

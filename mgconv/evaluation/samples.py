@@ -54,7 +54,7 @@ def read_samples(path: str | None):
     """Images, labels or None, class names or None of a file; nothing in it is executed.
 
     Raises:
-        UserError: no such file, or no images as the module's docstring describes them.
+        UserError: no such file; no `images`, uint8 [N, S, S, C]; `labels` that do not fit them.
     """
     if path is None:
         raise UserError("--samples is missing", "no file", "Give an .npz or .npy of images.")
@@ -131,8 +131,7 @@ def _some(length: int, num: int, seed: int):
 def _translated(labels, names, known: tuple[str, ...]):
     """Labels as the data set counts its classes, by name where the file has names."""
     found = sorted(set(np.unique(labels).tolist()))
-    if names is None:
-        names = known
+    names = np.asarray(known) if names is None or names.ndim != 1 else names
     if found[0] < 0 or found[-1] >= len(names):
         remedy = "Give labels that count `class_names`, or none."
         raise UserError("Labels of unknown classes", f"{found[0]}..{found[-1]}", remedy)
@@ -150,4 +149,6 @@ def _balanced(labels, *others_and_num):
     classes = np.unique(labels)
     counts = [min((side == c).sum() for side in (labels, *others)) for c in classes]
     most = num // len(classes) if num else max(counts)
+    if most < 2:
+        raise UserError("--num is too small", f"{num}, {len(classes)} classes", "Give 2 a class.")
     return np.repeat(classes, [min(count, most) for count in counts])

@@ -1,9 +1,7 @@
 """Judges of images behind one interface: a table of networks, judging in bounded memory."""
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -12,16 +10,14 @@ import numpy as np
 
 from mgconv.config import UserError, choose
 from mgconv.datasets import ImageSet
-from mgconv.evaluation.networks import (
+from mgconv.evaluation.inception import (
     INCEPTION_SHA256,
     TORCH_SHA256,
-    Classifier,
     Inception2015,
-    Judgement,
-    KerasApplication,
     TorchFidelity,
-    check_images,
 )
+from mgconv.evaluation.networks import Classifier, Judgement, KerasApplication, check_images
+from mgconv.images import save_array
 
 
 class Scorer(Protocol):
@@ -85,14 +81,14 @@ def judge_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -
     kept = _kept(paths, len(images))
     if kept is None:
         for path, rows in zip(paths, judge(scorer, images)):
-            _save(path, rows)
+            save_array(path, rows)
         kept = _kept(paths, len(images))
     return kept
 
 
 def _learned_classifier(images: ImageSet | None, folder: Path | None) -> Classifier:
-    if images is None or folder is None or len(images.class_names) < 2:
-        found = "none" if images is None or folder is None else ", ".join(images.class_names)
+    if images is None or folder is None or len(np.unique(images.labels)) < 2:
+        found = "none" if images is None or folder is None else f"{len(images)} of one class"
         remedy = "Choose a labeled --dataset, or another scorer."
         raise UserError("The classifier learns from images of 2 classes or more", found, remedy)
     return Classifier(images, folder)
@@ -137,18 +133,3 @@ def _kept(paths: list[Path], num_rows: int) -> Judgement | None:
     except (OSError, ValueError, EOFError):
         return None
     return kept if all(len(rows) == num_rows for rows in kept) else None
-
-
-def _save(path: Path, rows: np.ndarray) -> None:
-    """Writes a .npy whole or not at all, without a copy of it in memory."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            np.save(file, rows, allow_pickle=False)
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        remedy = "Free space or choose another --cache_dir."
-        raise UserError(f"Cannot write {path}", error.strerror, remedy) from None

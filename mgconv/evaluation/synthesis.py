@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mgconv.config import UserError
 from mgconv.evaluation.metrics import (
     frechet_distance,
     inception_score_splits,
@@ -16,7 +17,7 @@ from mgconv.evaluation.metrics import (
 )
 from mgconv.evaluation.networks import Judgement
 from mgconv.evaluation.samples import LabeledSamples
-from mgconv.images import replace_file, to_float, to_uint8
+from mgconv.images import replacing, save_array, to_float, to_uint8
 from mgconv.systems import System
 
 CHUNK = 1024  # images drawn between two that are kept
@@ -36,9 +37,9 @@ def draw(system: System, labels: np.ndarray, seed: int, path: Path) -> np.ndarra
             part = parts / f"{index:06d}.npy"
             if not part.exists():
                 chunk = labels[first : first + CHUNK]
-                images = to_uint8(system.synthesize(chunk, _chunk_seed(seed, index)))
-                replace_file(part, _npy(images))
-        _join(sorted(parts.iterdir()), len(labels), path)
+                images = system.synthesize(chunk, _chunk_seed(seed, index))
+                save_array(part, to_uint8(images))
+        _join(sorted(parts.glob("[0-9]*.npy")), len(labels), path)
         shutil.rmtree(parts)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
@@ -47,22 +48,13 @@ def _chunk_seed(seed: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % 2**30)
 
 
-def _npy(images: np.ndarray) -> bytes:
-    import io
-
-    content = io.BytesIO()
-    np.save(content, images, allow_pickle=False)
-    return content.getvalue()
-
-
 def _join(parts: list[Path], num: int, path: Path) -> None:
     shape = (num, *np.load(parts[0], allow_pickle=False).shape[1:])
-    draft = path.with_name(f".{path.name}")
-    whole = np.lib.format.open_memmap(draft, "w+", np.uint8, shape)
-    for index, part in enumerate(parts):
-        whole[index * CHUNK : (index + 1) * CHUNK] = np.load(part, allow_pickle=False)
-    whole.flush()
-    draft.replace(path)
+    with replacing(path) as draft:
+        whole = np.lib.format.open_memmap(draft, "w+", np.uint8, shape)
+        for index, part in enumerate(parts):
+            whole[index * CHUNK : (index + 1) * CHUNK] = np.load(part, allow_pickle=False)
+        whole.flush()
 
 
 def weights_key(folder: Path) -> str:
@@ -104,7 +96,17 @@ def score_samples(
         judged: what the scorer says of the samples.
         judged_test: what it says of the test images.
         reads_classes: the scorer's classes are the labels of the samples.
+
+    Raises:
+        UserError: no more images than features, or what the metrics refuse.
     """
+    num, width = judged.features.shape
+    if num <= width:
+        found, remedy = (
+            f"{num} images, {width} features",
+            "Score more images, or by another scorer.",
+        )
+        raise UserError("Too few images for a Frechet distance", found, remedy)
     read = judged.probabilities.argmax(axis=1) == samples.labels
     kernel, kernel_error = kernel_distance(judged.features, judged_test.features)
     precision, recall = precision_recall(judged_test.features, judged.features)

@@ -1,0 +1,47 @@
+"""Generator and critic of Radford et al. 2015, which the WGAN publications take over."""
+
+import keras
+
+from mgconv.energy import EPSILON
+
+
+def layer_norm():
+    """Over a whole map; Gulrajani et al. put it in place of batch normalization."""
+    return keras.layers.GroupNormalization(groups=1)
+
+
+def generator(inputs: int, filters: list[int], channels: int, seed: int) -> keras.Model:
+    """Vectors [B, inputs] -> images [B, S, S, channels] in [-1, 1], S = 4 * 2^len(filters)."""
+    layers, initial = keras.layers, _initializer(seed)
+    coarsest, *finer = filters[::-1]
+    stack = [layers.Dense(16 * coarsest, use_bias=False, kernel_initializer=next(initial))]
+    stack += [layers.Reshape([4, 4, coarsest])]
+    for number in (*finer, channels):
+        stack += [
+            layers.BatchNormalization(momentum=0.9, epsilon=EPSILON),
+            layers.Activation("relu"),
+        ]
+        stack += [layers.Conv2DTranspose(number, 5, 2, "same", kernel_initializer=next(initial))]
+    return keras.Sequential(
+        [keras.Input([inputs]), *stack, layers.Activation("tanh")], name="generator"
+    )
+
+
+def critic(size: int, channels: int, filters: list[int], make_norm, seed: int) -> keras.Model:
+    """A model of every layer's map after its activation, and the value, [B, 1]."""
+    layers, initial, maps = keras.layers, _initializer(seed), []
+    x = inputs = keras.Input([size, size, channels])
+    for index, number in enumerate(filters):
+        x = layers.Conv2D(number, 5, 2, "same", kernel_initializer=next(initial))(x)
+        x = make_norm()(x) if index else x
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+        maps.append(x)
+    value = layers.Dense(1, kernel_initializer=next(initial))(layers.Flatten()(x))
+    return keras.Model(inputs, [*maps, value], name="critic")
+
+
+def _initializer(seed):
+    """Weights from N(0, 0.02), one seed a layer."""
+    while True:
+        yield keras.initializers.RandomNormal(stddev=0.02, seed=seed)
+        seed += 2

@@ -1,0 +1,117 @@
+"""The network of the Inception score and the FID: its original graph, and a port to PyTorch."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from mgconv.config import UserError
+from mgconv.evaluation.networks import (
+    Judgement,
+    check_images,
+    check_sha256,
+    existing_file,
+    to_color,
+)
+
+INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
+# Of classify_image_graph_def.pb, as four public repositories give it for OpenAI's copy (guided-
+# diffusion), of 95,673,916 bytes like the file in the archive. Nobody gives one for the archive.
+INCEPTION_SHA256 = "009d6814d1bc560d4e7b236e170e9b2d5ca6f4b57bd8037f6db05776204415c6"
+TORCH_URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth"
+)
+# As pytorch-fid's and torch-fidelity's users give it; the file's name has its first eight digits.
+TORCH_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+
+
+class Inception2015:
+    """The network of the Inception score (Salimans et al. 2016) and the FID (Heusel et al. 2017).
+
+    The frozen graph takes 0..255 and resizes to 299 x 299 itself. Features are its last pool,
+    [2048]; probabilities the softmax of 1008 logits without their bias, as Salimans et al. do.
+
+    It runs in a session. A tf.function would lose the version of the graph, 2015, and with it the
+    right to its batch normalization, an operation removed since (tensorflow issue 2164).
+
+    Args:
+        path: classify_image_graph_def.pb. It is never downloaded.
+        sha256: expected of the file; checked before it is parsed.
+
+    Raises:
+        UserError: no such file, or another than expected.
+    """
+
+    name = "Inception"
+    score_name = "Inception score"
+    distance_name = "FID"
+
+    def __init__(self, path: str | os.PathLike | None, sha256: str = INCEPTION_SHA256):
+        remedy = f"Unpack {INCEPTION_URL} and give its classify_image_graph_def.pb"
+        path = existing_file(path, f"{remedy} by --scorer_path.")
+        self.identity = f"Inception 2015 {check_sha256(path, sha256, remedy)}"
+        definition = tf.compat.v1.GraphDef()
+        definition.ParseFromString(path.read_bytes())
+        graph = tf.Graph()
+        with graph.as_default():
+            self._images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
+            pool, product = tf.graph_util.import_graph_def(
+                definition,
+                {"ExpandDims:0": self._images},
+                ["pool_3:0", "softmax/logits/MatMul"],
+                name="",
+            )
+            weight = product.inputs[1]  # [2048, 1008]
+            features = tf.reshape(pool, [-1, weight.shape[0]])  # [B, 2048]
+            self._outputs = Judgement(features, tf.nn.softmax(features @ weight))
+        self._session = tf.compat.v1.Session(graph=graph)
+
+    def judge(self, images: np.ndarray) -> Judgement:
+        check_images(images)
+        given = {self._images: to_color(images).astype(np.float32)}
+        return Judgement(*self._session.run(list(self._outputs), given))
+
+
+class TorchFidelity:
+    """The port of the 2015 network to PyTorch by torch-fidelity, an optional package.
+
+    Features and probabilities are those of `Inception2015`, but for rounding.
+
+    Args:
+        path: the published weights. They are never downloaded.
+        sha256: expected of the file. It is a pickle, so it is checked before it is loaded.
+
+    Raises:
+        UserError: the package is missing, no such file, or another than expected.
+    """
+
+    name = "torch-fidelity Inception"
+    score_name = "torch-fidelity Inception score"
+    distance_name = "torch-fidelity Inception Frechet distance"
+
+    def __init__(self, path: str | os.PathLike | None, sha256: str = TORCH_SHA256):
+        try:
+            import torch
+            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        except ImportError as error:
+            remedy = "Run: pip install torch-fidelity"
+            raise UserError("The scorer torch_fidelity lacks a package", error, remedy) from None
+        remedy = f"Download {TORCH_URL} and give it"
+        path = existing_file(path, f"{remedy} by --scorer_path.")
+        self.identity = f"torch-fidelity {check_sha256(path, sha256, remedy)}"
+        self._torch = torch
+        self._extract = FeatureExtractorInceptionV3(
+            "inception-v3-compat",
+            ["2048", "logits_unbiased"],
+            feature_extractor_weights_path=str(path),
+        )
+
+    def judge(self, images: np.ndarray) -> Judgement:
+        check_images(images)
+        planes = np.ascontiguousarray(to_color(images).transpose(0, 3, 1, 2))  # [B, 3, S, S]
+        with self._torch.no_grad():
+            features, logits = self._extract(self._torch.from_numpy(planes))
+        logits = np.asarray(logits, np.float32)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return Judgement(np.asarray(features, np.float32), odds / odds.sum(axis=1, keepdims=True))
