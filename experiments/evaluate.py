@@ -22,8 +22,11 @@ from experiments.common import (
     scorer_settings,
     start_tensorflow,
 )
+from mgconv.config import UserError
 
-PLACES = ("dataset", "data_dir", "image_dir", "cache_dir", "classes", "crop", "seed", "out")
+PLACES = (
+    "dataset", "data_dir", "image_dir", "cache_dir", "classes", "crop", "grids", "seed", "out",
+)  # fmt: skip
 
 
 def define_flags(values) -> None:
@@ -45,7 +48,8 @@ def run(values) -> None:
     from mgconv.tracking import provenance, write_json
 
     samples = read_samples(values["samples"].value)
-    config = config_for(**given_settings(values) | {"grids": (1, samples[0].shape[1])})
+    config = config_for(**given_settings(values))
+    _check_size(samples[0].shape[1], config.size)
     start_tensorflow()
     from experiments.synthesis_tables import REFERENCE, cells, header, score_all
     from mgconv.evaluation.scorers import make_scorer
@@ -69,6 +73,13 @@ def run(values) -> None:
     if config.out:
         content = {"scores": rows, "table": table, "scorer": scorer.identity} | provenance()
         write_json(Path(config.out), content)
+
+
+def _check_size(side: int, size: int) -> None:
+    if side != size:
+        found = f"{side} x {side}, the data {size} x {size}"
+        remedy = f"To compare real images at that size give --grids=1,{side}."
+        raise UserError("Samples of another size", found, remedy)
 
 
 if __name__ == "__main__":

@@ -69,14 +69,13 @@ def learn(
         return batches(images, config.batch_size, config.seed, first, config.flip, labels)
 
     stream(0)  # a batch larger than the data is told before a folder is made
-    run = Run(folder, config, data)
-    colors, reference = images.colors, _reference(images, config)
-    if learner is not None:
-        learner.reset(config.seed, colors, reference)
+    start = (images.colors, _reference(images, config))
+    if learner is None:
+        learner = _build(config, data | {"num_images": num_images or len(images)}, *start)
+        run = Run(folder, config, data)
     else:
-        learner = _build(
-            config, data | {"num_images": num_images or len(images)}, colors, reference
-        )
+        run = Run(folder, config, data)
+        learner.reset(config.seed, *start)
     seconds = train(
         learner,
         stream,

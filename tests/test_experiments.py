@@ -141,7 +141,7 @@ BAD = [
     ("evaluate", [], "--samples is missing"),
     ("evaluate", ["--samples=/no/such.npz"], "Cannot read --samples=/no/such.npz"),
     ("exp1_synthesis", ["--methods=pcd"], "leaves out: multigrid"),
-    ("exp1_synthesis", ["--methods=multigrid,gan"], "Did you mean dcgan or wgan"),
+    ("exp1_synthesis", ["--methods=multigrid,gan"], "Did you mean wgan or dcgan"),
     ("exp1_synthesis", ["--scorers=inception"], "Did you mean inception2015"),
     ("exp1_synthesis", ["--scorers=inception2015"], "inception-2015-12-05.tgz"),
     ("exp1_synthesis", ["--scorers=keras", "--scorer_path=/none"], "weights are missing: /none"),
@@ -288,7 +288,8 @@ def test_samples_that_cannot_be_scored_are_told(digit_samples, tmp_path):
         "float": ({"images": images / 255.0}, "Give uint8 0..255"),
         "flat": ({"images": images[..., 0]}, "Give uint8 0..255"),
         "few": ({"images": images[:3]}, "Too few samples: 3"),
-        "size": ({"images": images.repeat(2, axis=1).repeat(2, axis=2)}, "another size"),
+        "size": ({"images": images[:, :4, :4]}, "another size: 4 x 4, the data 8 x 8"),
+        "color": ({"images": images.repeat(3, axis=3)}, "of another kind"),
         "unnamed": ({"pictures": images}, "no array `images`"),
         "labels": (digit_samples | {"labels": digit_samples["labels"][:9]}, "do not fit"),
         "strange": (digit_samples | {"labels": digit_samples["labels"] + 5}, "unknown classes"),
@@ -388,14 +389,14 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
 
 @pytest.fixture
 def mocked_cifar_10():
-    """CIFAR-10 as tfds gives it, with 150 random images a split."""
+    """CIFAR-10 as tfds gives it, with 300 random images a split."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
     rng = np.random.default_rng(0)
     content = {
-        "image": rng.integers(0, 256, [150, 32, 32, 3], np.uint8),
-        "label": np.arange(150) % 10,
+        "image": rng.integers(0, 256, [300, 32, 32, 3], np.uint8),
+        "label": np.arange(300) % 10,
     }
     with tfds.testing.mock_data(
         as_dataset_fn=lambda *_, **__: tf.data.Dataset.from_tensor_slices(content)
@@ -410,7 +411,7 @@ def test_experiment_1_at_full_scale_compares_every_method_on_cifar_10(mocked_cif
     assert [row["system"] for row in rows[3:]] == [
         "Multi-grid", "Single-grid", "Persistent CD", "One-step CD", "DCGAN", "WGAN",
     ]  # fmt: skip
-    assert {(row["num_samples"], row["classes"]) for row in rows} == {(45, 3)}
+    assert {(row["num_samples"], row["classes"]) for row in rows} == {(90, 3)}
     table = panel["scorers"]["classifier"]["table"]
     assert table["rows"][3][-1] == "6.565"
     assert len(table["header"]) == len(table["rows"][0])

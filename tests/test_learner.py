@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgconv.building import author_gradients, build_learner
 from mgconv.chains import ChainStart, FromCoarser, FromData
 from mgconv.config import METHODS, RECIPES, Dynamics, GridSpec, grid_spec
 from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
-from mgconv.learner import GridLearner, author_gradients
-from mgconv.systems import build_learner
+from mgconv.learner import GridLearner
 
 B, S, C = 4, 4, 1
 STILL = {"drift": 1e-30, "noise": 0.0, "data_noise": 0.0}  # chains that do not move
 NO_NOISE = {"noise": 0.0, "data_noise": 0.0}
 SEED = tf.constant([5, 6])
 eagerly = pytest.mark.usefixtures("no_graphs")
-METRICS = {"gap", "contrast", "drift_rms", "saturated"}
+METRICS = {"gap", "contrast", "drift_rms", "saturated", "gradient_norm"}
 
 
 def batch(seed, size=S):

@@ -106,7 +106,7 @@ def comparable(
     images, labels, class_names = samples
     if images.shape[1:] != test.pixels.shape[1:]:
         found = f"{images.shape[1:]}, the data {test.pixels.shape[1:]}"
-        raise UserError("Samples of another size", found, "Score samples of the data's own kind.")
+        raise UserError("Samples of another kind", found, "Score samples of the data's own kind.")
     real, again = (LabeledSamples(x.pixels, x.labels) for x in (test, training))
     if labels is None:
         most = min(len(images), len(test), len(training), num or len(images))
