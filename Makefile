@@ -26,7 +26,10 @@ data: $(INSTALLED)  ## prepare a data set: make data DATASET=cifar10 [DATA_DIR=.
 tables: $(INSTALLED)  ## render the tables of README.md from results/
 	$(RUN) experiments.tables $(FLAGS)
 
-exp2 exp3:
+exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/exp2/SCALE/report.html
+	$(RUN) experiments.exp2_classification --scale=$(SCALE) $(OPTIONS)
+
+exp3:
 	@echo "make $@ is not built yet; make help lists what is." >&2; exit 1
 
 test: $(INSTALLED)  ## all tests

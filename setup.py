@@ -37,6 +37,8 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21"],
         "lsun": ["lmdb>=1.4"],
+        "fidelity": ["torch-fidelity>=0.3"],
+        "hog": ["scikit-image>=0.25"],
         # tfds.testing needs dill and does not say so
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "lmdb>=1.4", "dill>=0.3.8"],
     },

@@ -28,7 +28,9 @@ def write_report(results: dict, folder: Path) -> Path:
         "table2": table(results, "svm", ROWS_2, page.TABLE_2, nums),
         "table3": table(results, "cnn", ROWS_3, page.TABLE_3, nums),
     }
-    results["panels"] = {"": {"scorers": {name: {"table": t} for name, t in tables.items()}}}
+    results["panels"] = {
+        "classification": {"scorers": {name: {"table": t} for name, t in tables.items()}}
+    }
     write_json(folder / "results.json", results)
     config, models = results["config"], results["models"]
     report = Report(folder, "Experiment 2: features for classification")

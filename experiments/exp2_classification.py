@@ -108,7 +108,7 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
                 tasks["cnn"], method, key, lambda s=system: rows.cnn_on(tasks["cnn"], s, observed)
             )
     control = lambda: untrained(config, observed)  # noqa: E731
-    key = f"{dataclasses.asdict(config)}"
+    key = f"{config.identity()}"
     svms["untrained"] = rows.results(
         tasks["svm"], "untrained", key,
         lambda: rows.svm_on(tasks["svm"], rows.features_of(control(), observed)),

@@ -20,8 +20,10 @@ from experiments import common
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = [
-    "train", "sample", "evaluate", "exp1_synthesis", "inspect_data", "prepare_data", "tables",
+    "train", "sample", "evaluate", "exp1_synthesis", "exp2_classification", "inspect_data",
+    "prepare_data", "tables",
 ]  # fmt: skip
+CREATING = ("train", "exp1_synthesis", "exp2_classification")
 TINY = [
     "--width=.03", "--batch_size=8", "--num_langevin_steps=2", "--num_updates=2", "--log_every=1",
 ]  # fmt: skip
@@ -147,6 +149,10 @@ BAD = [
     ("exp1_synthesis", ["--scorers=keras", "--scorer_path=/none"], "weights are missing: /none"),
     ("exp1_synthesis", ["--datasets=faces", "--image_dir=/none"], "No faces.zip in --image_dir"),
     ("exp1_synthesis", ["--datasets=digits", "--learned_classes=ten"], 'Unknown class: "ten"'),
+    ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
+    ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
+    ("exp2_classification", ["--num_labels=5"], "Give between 10 and 1257"),
+    ("exp2_classification", ["--num_labels=2000"], "Give between 10 and 1257"),
     ("exp1_synthesis", ["--datasets=celebrities"], 'Unknown data set: "celebrities"'),
 ]
 
@@ -154,7 +160,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "arguments", "told"), BAD)
 def test_bad_input_gets_one_line_and_exit_code_1(name, arguments, told, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    out = [f"--out={tmp_path / 'run'}"] if name in ("train", "exp1_synthesis") else []
+    out = [f"--out={tmp_path / 'run'}"] if name in CREATING else []
     with pytest.raises(SystemExit) as exit_:
         call(name, *arguments, *out)
     message = exit_.value.code
@@ -415,3 +421,64 @@ def test_experiment_1_at_full_scale_compares_every_method_on_cifar_10(mocked_cif
     table = panel["scorers"]["classifier"]["table"]
     assert table["rows"][3][-1] == "6.565"
     assert len(table["header"]) == len(table["rows"][0])
+
+
+EXP2 = [*TINY, "--num_labels=20,40", "--num_draws=2", "--methods=multigrid,cd1,dcgan"]
+
+
+@pytest.fixture(scope="module")
+def experiment_2(tmp_path_factory):
+    """Experiment 2 with two updates of three systems."""
+    folder = tmp_path_factory.mktemp("exp2")
+    call("exp2_classification", *EXP2, f"--out={folder}")
+    return folder
+
+
+def test_experiment_2_has_every_row_and_says_what_was_not_run(experiment_2):
+    results = json.loads((experiment_2 / "results.json").read_text())
+    rows = {
+        row[0]: row
+        for row in results["panels"]["classification"]["scorers"]["table2"]["table"]["rows"]
+    }
+    assert rows["Single-grid"][1] == "not run"
+    assert rows["Deep directed generative models"][1] == "quoted"
+    assert rows["Multi-grid"][-2] == "30.23 / 26.54 / 22.83"
+    assert {len(row) for row in rows.values()} == {7}
+    assert set(results["cnn"]) == {"multigrid", "dcgan", "untrained", "supervised"}
+    assert {row["labels"] for row in results["svm"]["pixels"]} == {20, 40}
+    assert "Deep directed" in (experiment_2 / "report.html").read_text()
+
+
+def test_experiment_2_makes_no_row_twice(experiment_2, capsys):
+    before = {path: path.read_text() for path in experiment_2.glob("*/*.json")}
+    call("exp2_classification", *EXP2, f"--out={experiment_2}")
+    assert {path: path.read_text() for path in experiment_2.glob("*/*.json")} == before
+    assert "labels, draw" not in capsys.readouterr().out
+
+
+def test_test_labels_reach_nothing_that_is_learned_or_chosen(experiment_2, tmp_path, monkeypatch):
+    """With the test labels permuted every weight, C, epoch and prediction stays as it was."""
+    from mgconv import datasets
+
+    load = datasets.load_images
+
+    def permuted(dataset, split, *arguments, **options):
+        images = load(dataset, split, *arguments, **options)
+        if split != "test":
+            return images
+        labels = np.random.default_rng(0).permutation(images.labels)
+        return datasets.ImageSet(images.pixels, labels, images.class_names)
+
+    monkeypatch.setattr(datasets, "load_images", permuted)
+    call("exp2_classification", *EXP2, f"--out={tmp_path}")
+    for name in ("multigrid", "dcgan"):
+        before, after = weights(experiment_2 / name), weights(tmp_path / name)
+        assert all(np.array_equal(before[key], after[key]) for key in before)
+    for path in [*experiment_2.glob("svm/*.json"), *experiment_2.glob("cnn/*.json")]:
+        other = tmp_path / path.relative_to(experiment_2)
+        before, after = (json.loads(file.read_text())["draws"] for file in (path, other))
+        for draw in before:
+            for choice in ("c", "epochs", "validation_error"):
+                assert before[draw].get(choice) == after[draw].get(choice)
+            read = [np.sum(draws[draw]["confusion"], axis=0) for draws in (before, after)]
+            np.testing.assert_array_equal(*read)
