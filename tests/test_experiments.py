@@ -288,6 +288,21 @@ def test_real_images_given_as_samples_score_as_real_ones(digit_samples, tmp_path
     assert json.loads(out.read_text())["scores"][2]["frechet"] > 5 * samples["frechet"]
 
 
+def test_samples_of_a_model_of_all_classes_have_no_labels(tmp_path, capsys):
+    run = tmp_path / "run"
+    call("train", "--dataset=digits", f"--out={run}", *TINY)
+    call("sample", f"--run={run}", "--num=80")
+    with np.load(run / "samples" / "draw-0.npz", allow_pickle=False) as content:
+        assert set(content) == {"images"}
+    cache = tmp_path / "cache"
+    call(
+        "evaluate", f"--samples={run / 'samples' / 'draw-0.npz'}", "--dataset=digits",
+        f"--cache_dir={cache}",
+    )  # fmt: skip
+    assert "| the samples | 1 | 80 |" in capsys.readouterr().out
+    assert len(list((cache / "judged").iterdir())) == 4  # features, probabilities; test, training
+
+
 def test_samples_that_cannot_be_scored_are_told(digit_samples, tmp_path):
     images = digit_samples["images"]
     cases = {

@@ -73,3 +73,11 @@ def test_a_comparable_draw_has_the_labels_asked_for_and_no_image_twice():
     assert len(np.unique(drawn.images)) == 5
     with pytest.raises(UserError, match="10 of 11 of class 1"):
         LabeledSamples(pixels, labels).like(np.ones(11, int), seed=1)
+
+
+def test_a_draft_that_was_killed_is_no_part(tmp_path):
+    labels = np.arange(25) % 5
+    (tmp_path / "x.parts").mkdir()
+    (tmp_path / "x.parts" / ".7.000001.npy").write_bytes(b"half")
+    images = draw(Counter(), labels, 3, tmp_path / "x.npy")
+    np.testing.assert_array_equal(images[:, 1, 1, 0], labels)
