@@ -1,6 +1,7 @@
 """Experiment 2's rows: features of a system, classifiers on draws of labels, each result kept."""
 
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,16 @@ class Task:
         """The labeled subset of a draw."""
         return labeled_subset(self.training.labels, num, len(self.training.class_names), seed)
 
+    def subsets(self) -> list:
+        """All of them; a UserError where there are too few labels."""
+        return [self.subset(*draw) for draw in self.draws]
+
+    @property
+    def identity(self) -> str:
+        """Changes with the data and its labels."""
+        parts = (self.training.pixels, self.training.labels, self.test.pixels, self.test.labels)
+        return "-".join(f"{zlib.crc32(np.ascontiguousarray(part)):08x}" for part in parts)
+
     def error(self, predictions: np.ndarray) -> float:
         """Share of test images that are read wrong."""
         return float((predictions != self.test.labels).mean())
@@ -65,7 +76,7 @@ def results(task: Task, name: str, key: str, make: Callable[[], Classify]) -> li
         make: makes the classifier; called only when a draw is missing.
     """
     path = task.folder / f"{name}.json"
-    kept = read_json(path) if path.exists() else {}
+    kept, key = read_json(path) if path.exists() else {}, f"{key} {task.identity}"
     if kept.get("key") != key:
         kept = {"key": key, "draws": {}}
     classify = None
@@ -93,7 +104,7 @@ def _confusion(task, predictions):
 
 def svm_on(task: Task, features: Callable[[np.ndarray], np.ndarray]) -> Classify:
     """An L2-SVM on rows of features, float [N, D], of uint8 images."""
-    known = np.unique(np.concatenate([task.subset(*draw).rows for draw in task.draws]))
+    known = np.unique(np.concatenate([subset.rows for subset in task.subsets()]))
     table, test = features(task.training.pixels[known]), features(task.test.pixels)
 
     def classify(rows, seed):

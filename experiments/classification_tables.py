@@ -23,7 +23,7 @@ ROWS_3 = ("dcgan", "supervised", "single_grid", "multigrid", "untrained")
 
 def write_report(results: dict, folder: Path) -> Path:
     """Adds the tables to the results, writes them and the report; returns the page's path."""
-    nums = sorted({row["labels"] for row in results["svm"]["multigrid"]})
+    nums = results["nums"]
     tables = {
         "table2": table(results, "svm", ROWS_2, page.TABLE_2, nums),
         "table3": table(results, "cnn", ROWS_3, page.TABLE_3, nums),
@@ -53,14 +53,19 @@ def write_report(results: dict, folder: Path) -> Path:
         report.table(**tables[name])
     report.figure("errors", _errors(results, nums), "Error against the number of labels; bars: "
                   "standard deviation over draws. Solid: L2-SVM; dashed: CNN.")  # fmt: skip
-    report.figure("confusion", _confusion(results, nums[-1]), "Multi-grid, L2-SVM, the most labels:"
-                  " rows are classes, columns what was read, all draws together.")  # fmt: skip
-    report.figure("filters", _filters(folder), "First-layer filters of multi-grid's top grid, each "
-                  "stretched. Look for: edges and blobs of color rather than noise.")  # fmt: skip
+    if "multigrid" in results["svm"]:
+        _add_figures_of_multigrid(report, results, folder, nums[-1])
     report.heading("How this was made")
     report.code(results["command"])
     report.text(f"Commit {results['commit']}; {results['device']}; {results['versions']}.")
     return report.write()
+
+
+def _add_figures_of_multigrid(report, results, folder, num) -> None:
+    report.figure("confusion", _confusion(results, num), "Multi-grid, L2-SVM, the most labels:"
+                  " rows are classes, columns what was read, all draws together.")  # fmt: skip
+    report.figure("filters", _filters(folder), "First-layer filters of multi-grid's top grid, each "
+                  "stretched. Look for: edges and blobs of color rather than noise.")  # fmt: skip
 
 
 def table(results: dict, kind: str, names, quoted: dict, nums: list[int]) -> dict:
@@ -92,9 +97,9 @@ def _cells(found: dict, name: str, num: int, models: dict) -> list[str]:
     marks = "" if all(row["balanced"] for row in draws) else " S"
     marks += "" if all(row.get("converged", True) for row in draws) else " N"
     ours = f"{errors.mean():.1f} ± {errors.std(ddof=1):.1f} ({len(draws)}{marks})"
-    if name == "multigrid":
+    others = [row["error"] for row in found.get("multigrid", []) if row["labels"] == num]
+    if name == "multigrid" or not others:
         return [ours, "-"]
-    others = [row["error"] for row in found["multigrid"] if row["labels"] == num]
     paired = errors - 100 * np.array(others)
     error = paired.std(ddof=1) / len(paired) ** 0.5
     return [ours, f"{paired.mean():+.1f} ± {error:.1f}"]

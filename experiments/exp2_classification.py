@@ -21,6 +21,7 @@ from mgconv.config import BASELINES, METHODS, UserError, choose
 
 OUT = "runs/exp2"
 ROWS = ("pcd", "cd1", "wgan", "dcgan", "single_grid", "multigrid")  # of table 2
+ON_ALL_GRIDS = ("dcgan", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
 NUMS = {"quick": (100, 200, 400), "cpu": (1000, 2000, 4000), "full": (1000, 2000, 4000)}
 SETTINGS = {
     "quick": {"dataset": "digits", "minutes": 0.5},
@@ -71,65 +72,56 @@ def _numbers(texts: list[str] | None) -> tuple[int, ...] | None:
 
 
 def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
-    """All rows of both tables, each kept as soon as it is there."""
-    import mgconv
-    from experiments import classification as rows
+    """Learns every system, then makes all rows of both tables; each is kept as soon as it is there.
+
+    Returns:
+        What results.json keeps.
+    """
+    from experiments import classification
     from experiments.runner import entries, has_failed, train_or_reuse
-    from mgconv.evaluation.synthesis import weights_key
-    from mgconv.systems import untrained
     from mgconv.tracking import provenance
 
     systems = entries(folder, dict.fromkeys(methods), settings)
     config = systems["multigrid"].config
-    observed, training = load_split(config), load_split(config, "train")
-    test = load_split(config, "test")
+    observed, training, test = (load_split(config, split) for split in (None, "train", "test"))
     tasks = {
-        kind: rows.Task(training, test, nums, draws, folder / kind)
-        for kind, draws in (
-            ("svm", values["num_draws"].value), ("cnn", values["num_cnn_draws"].value)
-        )
-    }  # fmt: skip
-    for task in tasks.values():
-        for draw in task.draws:
-            task.subset(*draw)  # too many labels are told before hours of learning
+        kind: classification.Task(training, test, nums, values[flag].value, folder / kind)
+        for kind, flag in (("svm", "num_draws"), ("cnn", "num_cnn_draws"))
+    }
+    tasks["svm"].subsets()  # too many labels are told before hours of learning
     facts = {method: train_or_reuse(entry, observed) for method, entry in systems.items()}
-
-    svms, cnns = {}, {}
-    for method in methods:
-        if has_failed(facts[method]):
-            continue
-        system, key = mgconv.load(systems[method].folder), weights_key(systems[method].folder)
-        svms[method] = rows.results(
-            tasks["svm"], method, key,
-            lambda s=system: rows.svm_on(tasks["svm"], rows.features_of(s, observed)),
-        )  # fmt: skip
-        if method in ("multigrid", "single_grid", "dcgan"):
-            cnns[method] = rows.results(
-                tasks["cnn"], method, key, lambda s=system: rows.cnn_on(tasks["cnn"], s, observed)
-            )
-    control = lambda: untrained(config, observed)  # noqa: E731
-    key = f"{config.identity()}"
-    svms["untrained"] = rows.results(
-        tasks["svm"], "untrained", key,
-        lambda: rows.svm_on(tasks["svm"], rows.features_of(control(), observed)),
-    )  # fmt: skip
-    svms["pixels"] = rows.results(
-        tasks["svm"], "pixels", "", lambda: rows.svm_on(tasks["svm"], rows.pixels)
-    )
-    if importlib.util.find_spec("skimage"):
-        svms["hog"] = rows.results(
-            tasks["svm"], "hog", "", lambda: rows.svm_on(tasks["svm"], rows.hog)
-        )
-    cnns["untrained"] = rows.results(
-        tasks["cnn"], "untrained", key, lambda: rows.cnn_on(tasks["cnn"], control(), observed)
-    )
-    cnns["supervised"] = rows.results(
-        tasks["cnn"], "supervised", key, lambda: rows.supervised(tasks["cnn"], control)
-    )
+    learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
+    found: dict[str, dict] = {"svm": {}, "cnn": {}}
+    for kind, name, key, make in _rows(learned, config, observed, tasks):
+        found[kind][name] = classification.results(tasks[kind], name, key, make)
     return {
         "settings": settings, "config": dataclasses.asdict(config), "models": facts,
-        "inductive": values["inductive"].value, "num_test": len(test), "svm": svms, "cnn": cnns,
+        "inductive": values["inductive"].value, "num_test": len(test), "nums": nums, **found,
     } | provenance()  # fmt: skip
+
+
+def _rows(learned: dict[str, Path], config, observed, tasks):
+    """(table, name, key, maker of the classifier) of every row: systems, then controls."""
+    import mgconv
+    from experiments import classification as c
+    from mgconv.evaluation.synthesis import weights_key
+    from mgconv.systems import untrained
+
+    svm_task, cnn_task = tasks["svm"], tasks["cnn"]
+
+    def on_system(name, key, make):
+        yield "svm", name, key, lambda: c.svm_on(svm_task, c.features_of(make(), observed))
+        if name in ON_ALL_GRIDS:
+            yield "cnn", name, key, lambda: c.cnn_on(cnn_task, make(), observed)
+
+    for method, folder in learned.items():
+        yield from on_system(method, weights_key(folder), lambda f=folder: mgconv.load(f))
+    fresh, key = lambda: untrained(config, observed), str(config.identity())
+    yield from on_system("untrained", key, fresh)
+    yield "cnn", "supervised", key, lambda: c.supervised(cnn_task, fresh)
+    yield "svm", "pixels", "", lambda: c.svm_on(svm_task, c.pixels)
+    if importlib.util.find_spec("skimage"):
+        yield "svm", "hog", "", lambda: c.svm_on(svm_task, c.hog)
 
 
 if __name__ == "__main__":
