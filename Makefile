@@ -29,8 +29,8 @@ tables: $(INSTALLED)  ## render the tables of README.md from results/
 exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/exp2/SCALE/report.html
 	$(RUN) experiments.exp2_classification --scale=$(SCALE) $(OPTIONS)
 
-exp3:
-	@echo "make $@ is not built yet; make help lists what is." >&2; exit 1
+exp3: $(INSTALLED)  ## experiment 3: inpainting; writes runs/exp3/SCALE/report.html
+	$(RUN) experiments.exp3_inpainting --scale=$(SCALE) $(OPTIONS)
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) pytest -q -n 2 $(FLAGS)

@@ -15,6 +15,7 @@ NAMES = {
     "dcgan": "DCGAN",
     "wgan": "WGAN",
     "wgan_gp": "WGAN-GP",
+    "context_encoder": "Context Encoder",
 }
 TABLE = (*METHODS, "dcgan", "wgan")  # what a table compares; wgan_gp on request
 assert set(NAMES) == {*METHODS, *BASELINES}

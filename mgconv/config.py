@@ -74,7 +74,12 @@ METHODS = {
     "pcd": Method(all_grids=False, chain_start="persistent"),
     "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
 }
-BASELINES = ("dcgan", "wgan", "wgan_gp")  # as published; of what follows only data, width, ...
+BASELINES = (
+    "dcgan",
+    "wgan",
+    "wgan_gp",
+    "context_encoder",
+)  # as published; of what follows only data, width, ...
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
 _MIDDLE = (*_SMALL, Conv(512, 3, 1))
@@ -170,6 +175,8 @@ class Config:
     crop: int | None = _setting(None, "centre square cut before resizing; else the row's", ABOVE_0)
     flip: bool = _setting(False, "mirror half of the training images left to right, at random")
 
+    objective: str = _setting("generative", "learn images, or hidden pixels given the visible ones",
+                              choices=("generative", "conditional"))  # fmt: skip
     method: str = _setting(
         "multigrid", "how chains start, or a baseline", choices=(*METHODS, *BASELINES)
     )

@@ -13,6 +13,7 @@ import numpy as np
 from mgconv import sources, store
 from mgconv.config import UserError, choose
 from mgconv.images import to_float
+from mgconv.masks import square
 
 
 @dataclass(frozen=True)
@@ -211,12 +212,14 @@ def batches(
     first_update: int,
     flip: bool = False,
     labels: list[int] | None = None,
+    masked: bool = False,
 ):
     """Endless batches float32 [B, S, S, C] from update `first_update` on, as a tf.data.Dataset.
 
     Batch i is a function of (seed, i): a permutation of the images each epoch, the last partial
     batch left out. So a resumed run reads what the uninterrupted one would have read. With `labels`
-    given, a batch is (images, places of their labels in that list, int64 [B]).
+    given, a batch is (images, places of their labels in that list, int64 [B]); `masked`, it is
+    (images, visible), bool [B, S, S, 1]: a square of half the side is hidden at a random place.
 
     Raises:
         UserError: a batch is larger than the data.
@@ -235,11 +238,18 @@ def batches(
         if flip:
             mirrored = np.random.default_rng([seed, epoch, 1]).random(len(images))[rows] < 0.5
             pixels = np.where(mirrored[:, None, None, None], pixels[:, :, ::-1], pixels)
-        return to_float(pixels), np.searchsorted(labels or [], images.labels[rows])
+        places = np.searchsorted(labels or [], images.labels[rows])
+        visible = square(batch_size, size, (seed, int(index))) if masked else np.ones(1, bool)
+        return to_float(pixels), places, visible
+
+    size = images.pixels.shape[1]
 
     def load(index):
-        loaded, places = tf.numpy_function(batch, [index], (tf.float32, tf.int64))
+        kinds = (tf.float32, tf.int64, tf.bool)
+        loaded, places, visible = tf.numpy_function(batch, [index], kinds)
         loaded = tf.ensure_shape(loaded, [batch_size, *images.pixels.shape[1:]])
+        if masked:
+            return loaded, tf.ensure_shape(visible, [batch_size, size, size, 1])
         return loaded if labels is None else (loaded, tf.ensure_shape(places, [batch_size]))
 
     indices = tf.data.Dataset.range(first_update, np.iinfo(np.int64).max)

@@ -112,6 +112,23 @@ def decode(content: bytes, size: int, channels: int, crop: int | None = None) ->
     Raises:
         BadImageError: it is no image, broken, or smaller than `size` or `crop`.
     """
+    picture = _picture(content, channels)
+    return resize(picture, size, crop)
+
+
+def read_picture(path: str | os.PathLike, channels: int) -> np.ndarray:
+    """A picture at its own size, uint8 [H, W, channels].
+
+    Raises:
+        UserError: no such file, or no image in it.
+    """
+    try:
+        return _picture(Path(path).read_bytes(), channels)
+    except (OSError, BadImageError) as error:
+        raise UserError(f"Cannot read {path}", error, "Give a PNG or JPEG.") from None
+
+
+def _picture(content: bytes, channels: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
@@ -123,7 +140,7 @@ def decode(content: bytes, size: int, channels: int, crop: int | None = None) ->
         raise
     except Exception:  # Pillow's decoders raise nearly anything on a broken file
         raise BadImageError("broken or no image") from None
-    return resize(np.asarray(picture).reshape(picture.height, picture.width, channels), size, crop)
+    return np.asarray(picture).reshape(picture.height, picture.width, channels)
 
 
 def _to_mode(image, mode: str):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from mgconv.baselines.context_encoder import ContextEncoderLearner, ContextEncoderSystem
 from mgconv.baselines.gan import GANS, GanLearner, GanSystem
 from mgconv.building import build_learner
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
@@ -25,6 +26,9 @@ class System(Protocol):
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """Images [N, S, S, C] with their hidden pixels filled, the visible ones as they are."""
 
     def features(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Maps of every convolutional layer that sees the images at full size, [B, h, w, K]."""
@@ -66,7 +70,8 @@ def learn(
 
     def stream(first):
         labels = data.get("labels")
-        return batches(images, config.batch_size, config.seed, first, config.flip, labels)
+        masked = config.objective == "conditional" or config.method == "context_encoder"
+        return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
 
     stream(0)  # a batch larger than the data is told before a folder is made
     start = (images.colors, _reference(images, config))
@@ -104,7 +109,12 @@ def _reference(images, config):
 def _build(config: Config, data: dict[str, Any], colors=None, reference=None) -> Learner:
     """The learner of a run; without colors and reference images, one to be restored."""
     shape = (config.batch_size, config.size, config.size, data["channels"])
+    if config.method == "context_encoder":
+        return ContextEncoderLearner(shape, config.width, config.seed)
     if config.method in BASELINES:
+        if config.objective == "conditional":
+            remedy = "Leave out --objective=conditional."
+            raise UserError("No hidden pixels are learned by", config.method, remedy)
         num_classes = len(data.get("labels", [0]))
         return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
     if colors is None:
@@ -157,6 +167,26 @@ class MultigridSystem:
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images, float32 [len(labels), S, S, C]; a model of one class has no other."""
         return self.chains(self.colors(len(labels), seed), seed)[-1]
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """Images with their hidden pixels sampled given the visible ones, float32 [N, S, S, C].
+
+        Args:
+            masked: float32 [N, S, S, C]; what stands at hidden pixels has no influence.
+            visible: bool [N, S, S, 1], True where a pixel is known.
+            seed: of the chains.
+        """
+        size, filled = self.learner.batch_size, np.empty_like(masked)
+        beside = self.learner.reference.numpy()
+        whole = np.ones([*beside.shape[:-1], 1], bool)
+        for index, first in enumerate(range(0, len(masked), size)):
+            images = np.concatenate([masked[first : first + size], beside])[:size]
+            known = np.concatenate([visible[first : first + size], whole])[:size]
+            ends = self.learner.fill(
+                tf.constant(images), tf.constant(known), fold_in([seed, 2], index)
+            )
+            filled[first : first + size] = ends[-1].numpy()[: len(masked) - first]
+        return np.where(visible, masked, filled)
 
     @property
     def nets(self) -> list[EnergyNet]:
@@ -238,7 +268,8 @@ def load(folder: str | os.PathLike, **dynamics) -> System:
             raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
         learner = _build(config, data)
         _restore(learner, folder)
-        return GanSystem(learner, config, data)
+        kind = ContextEncoderSystem if config.method == "context_encoder" else GanSystem
+        return kind(learner, config, data)
     if config.classes == "each":
         return ClassConditionalSystem(folder, data["class_names"], **dynamics)
     config = dataclasses.replace(config, **dynamics)

@@ -33,8 +33,8 @@ class Learner(Protocol):
     def parameters(self) -> dict[str, int]:
         """How many there are, by net."""
 
-    def train_step(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One update; scalars for the log."""
+    def train_step(self, images: tf.Tensor, told: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """One update of a batch and what is known of it; scalars for the log."""
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Images [B, s, s, C] for a person to look at."""
@@ -112,7 +112,7 @@ def _diverged(name, value, update, latest):
 
 def train(
     learner: Learner,
-    batches: Callable[[int], Iterable[tf.Tensor]],
+    batches: Callable[[int], Iterable],
     *,
     num_updates: int,
     run: Run,
@@ -171,10 +171,11 @@ def train(
     return seconds
 
 
-def _timed_update(learner: Learner, batch: tf.Tensor) -> tuple[dict[str, float], float]:
+def _timed_update(learner: Learner, batch) -> tuple[dict[str, float], float]:
     """One update: its scalars, and the seconds that it took."""
+    parts = batch if isinstance(batch, tuple) else (batch,)  # images, and what is told of them
     start = time.perf_counter()
-    scalars = {name: float(value) for name, value in learner.train_step(batch).items()}
+    scalars = {name: float(value) for name, value in learner.train_step(*parts).items()}
     return scalars, time.perf_counter() - start
 
 

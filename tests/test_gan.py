@@ -30,7 +30,7 @@ def moved(before, after):
 
 
 def test_every_row_is_a_baseline_of_the_settings():
-    assert set(GANS) == set(BASELINES)
+    assert set(GANS) < set(BASELINES)
 
 
 def test_the_filters_are_those_of_radfords_code_and_half_of_them_in_wgan():
@@ -105,7 +105,7 @@ def test_it_learns_which_class_is_dark_and_which_is_bright():
         tf.cast(labels, tf.float32)[:, None, None, None] - 0.5, [16, 8, 8, 1]
     )
     for _ in range(400):
-        learner.train_step((observed, labels))
+        learner.train_step(observed, labels)
     made = learner.sample(labels, tf.constant([3, 3])).numpy()
     assert made[1::2].mean() - made[::2].mean() > 0.3
 

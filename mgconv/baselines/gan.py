@@ -103,9 +103,8 @@ class GanLearner(tf.Module):
         return {net.name: net.count_params() for net in self._nets}
 
     @tf.function(autograph=False)
-    def train_step(self, batch) -> dict[str, tf.Tensor]:
+    def train_step(self, images, labels=None) -> dict[str, tf.Tensor]:
         """One update of the critic and, every `critic_updates`, one of the generator."""
-        images, labels = batch if self.num_planes else (batch, None)
         seed = fold_in(self.seed, self.update_count)
         critic_loss = self._update_critic(images, labels, fold_in(seed, 0))
         self.update_count.assign_add(1)

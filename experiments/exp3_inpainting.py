@@ -1,0 +1,90 @@
+"""Experiment 3: fill hidden pixels under three masks; table 4 and figure 6 of the paper.
+
+python -m experiments.exp3_inpainting
+python -m experiments.exp3_inpainting --scale=cpu --image_dir=lfw.zip --grids=1,4,16,32
+"""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from experiments.common import (
+    define_config_flags,
+    given_settings,
+    load_split,
+    main,
+    start_tensorflow,
+)
+from mgconv.config import METHODS, UserError, choose
+
+OUT = "runs/exp3"
+ROWS = ("pcd", "cd1", "single_grid", "context_encoder", "multigrid")  # of table 4
+SETTINGS = {
+    "quick": {"minutes": 0.4},
+    "cpu": {"minutes": 8.0, "recipe": "photographs"},
+    "full": {},
+}
+DATASETS = {"quick": ("digits", "photos"), "cpu": ("lfw",), "full": ("celeb_a",)}
+
+
+def define_flags(values) -> None:
+    """Flags of this program besides those of Config."""
+    flags.DEFINE_list("datasets", None, "data sets [quick digits,photos; cpu lfw; full celeb_a]",
+                      flag_values=values)  # fmt: skip
+    flags.DEFINE_list("methods", list(ROWS), "systems to compare", flag_values=values)
+    flags.DEFINE_integer("num_test", 1000, "test images, at most", 8, flag_values=values)
+    flags.DEFINE_integer("num_chains", 8, "chains whose mean is a row, too", 2, flag_values=values)
+    define_config_flags(values)
+
+
+def run(values) -> None:
+    """Learns every system on hidden squares, fills test images, writes results and the report."""
+    from experiments.report import Report
+    from mgconv.tracking import provenance, write_json
+
+    methods = [choose("method", m, (*METHODS, "context_encoder")) for m in values["methods"].value]
+    if "multigrid" not in methods:
+        raise UserError("--methods leaves out", "multigrid", "Every table compares to it; add it.")
+    given = given_settings(values)
+    scale = choose("scale", given.get("scale", "quick"), SETTINGS)
+    settings = SETTINGS[scale] | {"scale": scale, "objective": "conditional"} | given
+    if "num_updates" in settings:
+        settings.pop("minutes", None)
+    folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
+    own = [settings["dataset"]] if "dataset" in settings else DATASETS[scale]
+    start_tensorflow()
+    report = Report(folder, "Experiment 3: inpainting")
+    kept = {}
+    for name in values["datasets"].value or own:
+        kept[name] = run_panel(name, methods, settings, values, folder / name, report)
+        results = {"settings": settings, "panels": kept} | provenance()
+        write_json(folder / "results.json", results)
+        print(f"Report: {report.write()}", flush=True)
+
+
+def run_panel(name: str, methods, settings: dict, values, folder: Path, report) -> dict:
+    """One data set: learns, fills, adds table 4 and figure 6 to the report."""
+    from experiments.inpainting_tables import add_panel, fill_all
+    from experiments.runner import entries, has_failed, train_or_reuse
+
+    systems = entries(folder, dict.fromkeys(methods), settings | {"dataset": name})
+    systems["multigrid, generative"] = dataclasses.replace(
+        systems["multigrid"],
+        config=dataclasses.replace(systems["multigrid"].config, objective="generative"),
+        folder=folder / "multigrid-generative",
+    )
+    config = systems["multigrid"].config
+    training, test = load_split(config), load_split(config, "test")
+    facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
+    learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
+    num, num_chains = values["num_test"].value, values["num_chains"].value
+    filled = fill_all(learned, test.pixels[:num], num_chains, config.seed)
+    return {
+        "config": dataclasses.asdict(config), "models": facts,
+        **add_panel(report, name, filled, facts, config),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

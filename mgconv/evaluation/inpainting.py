@@ -1,0 +1,141 @@
+"""Filling hidden pixels and measuring how well (paper: experiment 3, table 4)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mgconv.config import UserError
+from mgconv.images import to_float, to_uint8
+
+NUM_DIFFUSIONS = 400  # iterations of the control; enough for holes of 32 pixels
+
+
+def hide(pixels: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """What a system gets to see, float32 [N, S, S, C]: hidden pixels are overwritten by 0."""
+    return np.where(visible, to_float(pixels), np.float32(0))
+
+
+def composite(filled: np.ndarray, pixels: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """uint8 images: visible pixels are the input's exactly, hidden ones the system's."""
+    return np.where(visible, pixels, to_uint8(filled))
+
+
+class MeanColor:
+    """Control: every hidden pixel gets the mean of its image's visible ones."""
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """As System.inpaint; the seed has no influence."""
+        known = np.where(visible, masked, 0).sum(axis=(1, 2), keepdims=True)
+        mean = known / visible.sum(axis=(1, 2), keepdims=True)
+        return np.where(visible, masked, mean).astype(np.float32)
+
+
+class Diffusion:
+    """Control: hidden pixels become the mean of their four neighbors, again and again."""
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """As System.inpaint; the seed has no influence."""
+        x = MeanColor().inpaint(masked, visible, seed)
+        for _ in range(NUM_DIFFUSIONS):
+            wide = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
+            mean = (
+                wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
+            ) / 4
+            x = np.where(visible, x, mean)
+        return x
+
+
+class Inpainting(NamedTuple):
+    """Measures of N images, each [N]."""
+
+    error: np.ndarray  # mean absolute difference of hidden pixels, on [0, 1]
+    psnr: np.ndarray  # of hidden pixels, on [0, 1], peak 1
+    whole_psnr: np.ndarray  # of all pixels, the same
+    whole_ssim: np.ndarray
+
+    @property
+    def psnr_of_the_page(self) -> np.ndarray:
+        """Derived: on [-1, 1] with peak 1, which by arithmetic seems to be the page's."""
+        return self.psnr - 20 * np.log10(2)
+
+
+def measure(filled: np.ndarray, pixels: np.ndarray, visible: np.ndarray) -> Inpainting:
+    """Compares filled images with the originals, both uint8 [N, S, S, C].
+
+    Args:
+        filled: with the visible pixels of the originals.
+        pixels: the originals.
+        visible: bool [N, S, S, 1].
+    """
+    difference = (filled.astype(np.float64) - pixels) / 255
+    hidden = np.broadcast_to(~visible, difference.shape)
+    count = hidden.sum(axis=(1, 2, 3))
+    squares = (difference**2).sum(axis=(1, 2, 3), where=hidden) / count
+    everywhere = (difference**2).mean(axis=(1, 2, 3))
+    window = min(11, pixels.shape[1])
+    ssim = tf.image.ssim(tf.constant(filled), tf.constant(pixels), 255, filter_size=window)
+    return Inpainting(
+        np.abs(difference).sum(axis=(1, 2, 3), where=hidden) / count,
+        _psnr(squares),
+        _psnr(everywhere),
+        ssim.numpy().astype(np.float64),
+    )
+
+
+def _psnr(squared_error: np.ndarray) -> np.ndarray:
+    return -10 * np.log10(np.maximum(squared_error, (0.5 / 255) ** 2 / 3))  # rounding's at least
+
+
+def check_mask(visible: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises a UserError unless bool [N, S, S, 1] fits images and hides a part of each."""
+    if visible.shape != (*shape[:3], 1):
+        found = f"{visible.shape[1:3]}, the image {shape[1:3]}"
+        raise UserError("The mask has another size", found, "Give one of the image's size.")
+    share = visible.mean(axis=(1, 2, 3))
+    if (share == 0).any() or (share == 1).any():
+        found = "everything" if (share == 0).any() else "nothing"
+        raise UserError("The mask hides", found, "White hides, black shows; give both.")
+
+
+def inpaint_picture(system, pixels: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+    """A picture of any size with its hidden part filled by a system of a small size.
+
+    The smallest square that holds the hidden part with a margin as wide again is brought to the
+    system's size; what was filled there is enlarged and put back where pixels are hidden.
+
+    Args:
+        system: with `inpaint` and `config.size`.
+        pixels: uint8 [H, W, C].
+        visible: bool [H, W, 1].
+        seed: of the chains.
+    """
+    rows, columns = _square_around(~visible[..., 0])
+    part, known = pixels[rows, columns], visible[rows, columns]
+    size = system.config.size
+    small = np.asarray(tf.image.resize(part.astype(np.float32), [size, size], "area"))
+    shown = np.asarray(tf.image.resize(known.astype(np.float32), [size, size], "area")) > 0.999
+    if shown.all() or not shown.any():
+        found = "less than a pixel" if shown.all() else "everything there"
+        raise UserError(f"At {size} x {size} the mask hides", found, "Give a larger hidden part.")
+    small = to_uint8(to_float(np.rint(small)))
+    filled = system.inpaint(hide(small, shown)[np.newaxis], shown[np.newaxis], seed)
+    large = tf.image.resize(filled, part.shape[:2], "bicubic")[0].numpy()
+    done = pixels.copy()
+    done[rows, columns] = composite(large, part, known)
+    return done
+
+
+def _square_around(hidden: np.ndarray) -> tuple[slice, slice]:
+    """Slices of the square that holds what is hidden, [H, W], with as much around it as fits.
+
+    Where the picture is too low or narrow for it, they are of a rectangle.
+    """
+    spans = [np.flatnonzero(hidden.any(axis=axis)) for axis in (1, 0)]
+    wanted = 2 * max(span[-1] - span[0] + 1 for span in spans)
+    slices = []
+    for span, length in zip(spans, hidden.shape):
+        side, middle = min(wanted, length), (span[0] + span[-1] + 1) // 2
+        first = int(np.clip(middle - side // 2, 0, length - side))
+        slices.append(slice(first, first + side))
+    return tuple(slices)
