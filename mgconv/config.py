@@ -133,7 +133,7 @@ SCALES = {
 }
 
 
-NORMALIZATIONS = ("batch", "none")
+NORMALIZATIONS, OBJECTIVES = ("batch", "none"), ("generative", "conditional")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
 ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
 _LEGAL = {
@@ -175,8 +175,7 @@ class Config:
     crop: int | None = _setting(None, "centre square cut before resizing; else the row's", ABOVE_0)
     flip: bool = _setting(False, "mirror half of the training images left to right, at random")
 
-    objective: str = _setting("generative", "learn images, or hidden pixels given the visible ones",
-                              choices=("generative", "conditional"))  # fmt: skip
+    objective: str = _setting("generative", "or hidden pixels: conditional", choices=OBJECTIVES)
     method: str = _setting(
         "multigrid", "how chains start, or a baseline", choices=(*METHODS, *BASELINES)
     )

@@ -128,7 +128,7 @@ def test_an_image_is_filled_alike_among_more_images(system, toy_images):
 class Red:
     """Fills with red."""
 
-    class config:  # noqa: N801
+    class config:  # noqa: D106, N801
         size = 8
 
     def inpaint(self, masked, visible, seed):
