@@ -20,10 +20,11 @@ from experiments import common
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = [
-    "train", "sample", "evaluate", "exp1_synthesis", "exp2_classification", "inspect_data",
+    "train", "sample", "evaluate", "exp1_synthesis", "exp2_classification",
+    "exp3_inpainting", "inpaint", "inspect_data",
     "prepare_data", "tables",
 ]  # fmt: skip
-CREATING = ("train", "exp1_synthesis", "exp2_classification")
+CREATING = ("train", "exp1_synthesis", "exp2_classification", "exp3_inpainting")
 TINY = [
     "--width=.03", "--batch_size=8", "--num_langevin_steps=2", "--num_updates=2", "--log_every=1",
 ]  # fmt: skip
@@ -149,6 +150,11 @@ BAD = [
     ("exp1_synthesis", ["--scorers=keras", "--scorer_path=/none"], "weights are missing: /none"),
     ("exp1_synthesis", ["--datasets=faces", "--image_dir=/none"], "No faces.zip in --image_dir"),
     ("exp1_synthesis", ["--datasets=digits", "--learned_classes=ten"], 'Unknown class: "ten"'),
+    ("exp3_inpainting", ["--methods=pcd"], "leaves out: multigrid"),
+    ("exp3_inpainting", ["--methods=multigrid,dcgan"], 'Unknown method: "dcgan"'),
+    ("train", ["--objective=conditional", "--method=dcgan", "--grids=1,8"], "No hidden pixels"),
+    ("inpaint", [], "--run is missing"),
+    ("inpaint", ["--run=x", "--image=/none.png", "--mask=x"], "Cannot read /none.png"),
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
     ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
     ("exp2_classification", ["--num_labels=5"], "Give between 10 and 1257"),
@@ -507,3 +513,42 @@ def test_test_labels_reach_nothing_that_is_learned_or_chosen(experiment_2, tmp_p
                 assert before[draw].get(choice) == after[draw].get(choice)
             read = [np.sum(draws[draw]["confusion"], axis=0) for draws in (before, after)]
             np.testing.assert_array_equal(*read)
+
+
+# -- experiment 3
+
+
+def test_experiment_3_compares_every_system_under_every_mask(tmp_path):
+    settings = ["--datasets=digits", "--num_test=9", "--num_chains=2", f"--out={tmp_path}", *TINY]
+    call("exp3_inpainting", *settings)
+    panel = json.loads((tmp_path / "results.json").read_text())["panels"]["digits"]
+    for mask in ("square", "doodle", "pepper"):
+        table = panel["scorers"][mask]["table"]
+        names = [row[0] for row in table["rows"]]
+        assert names[:2] == ["Visible mean color", "Neighbor diffusion"]
+        assert {"Context Encoder", "Multi-grid", "Multi-grid, generative"} <= set(names)
+        assert {len(row) for row in table["rows"]} == {len(table["header"])}
+    rows = {row[0]: row for row in panel["scorers"]["pepper"]["table"]["rows"]}
+    assert rows["Multi-grid"][-2:] == ["0.036", "19.34"]
+
+
+def test_a_picture_is_filled_and_the_rest_of_it_is_left_alone(tmp_path):
+    folder = image_folder(tmp_path / "images", [20] * 10)
+    run = tmp_path / "run"
+    call("train", f"--image_dir={folder}", "--grids=1,4,16", f"--out={run}", *TINY)
+    pixels = np.random.default_rng(5).integers(0, 256, [37, 51, 3], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    mask = np.zeros([37, 51], np.uint8)
+    mask[10:25, 20:32] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    given = [f"--run={run}", f"--image={tmp_path / 'photo.png'}", f"--mask={tmp_path / 'mask.png'}"]
+    call("inpaint", *given, "--num=2", f"--out={tmp_path / 'done'}")
+    first, second = (np.asarray(Image.open(tmp_path / f"done-{index}.png")) for index in (0, 1))
+    np.testing.assert_array_equal(first[mask == 0], pixels[mask == 0])
+    assert not np.array_equal(first, second)
+    Image.fromarray(np.zeros([37, 51], np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(SystemExit, match="The mask hides: nothing"):
+        call("inpaint", *given)
+    Image.fromarray(mask[:, :40]).save(tmp_path / "mask.png")
+    with pytest.raises(SystemExit, match="another size"):
+        call("inpaint", *given)
