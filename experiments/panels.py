@@ -71,7 +71,8 @@ PANELS = {
     ),
     "digits": Panel(
         "scikit-learn's digits", "digits", classes="each", compared=("1", "3", "8"),
-        methods=tuple(METHODS), scored=True, settings={"quick": {"minutes": 0.28, "batch_size": 32}},
+        methods=tuple(METHODS), scored=True,
+        settings={"quick": {"minutes": 0.28, "batch_size": 32}},
     ),
     "cifar10": Panel(
         "CIFAR-10", "cifar10", classes="each", learned=_FIRST_THREE, compared=_FIRST_THREE,
