@@ -137,11 +137,9 @@ NORMALIZATIONS, OBJECTIVES = ("batch", "none"), ("generative", "conditional")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
 ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
 _LEGAL = {
-    ABOVE_0: lambda value: value > 0,
-    FROM_0: lambda value: value >= 0,
-    FROM_2: lambda value: value >= 2,
-    SHARE: lambda value: 0 <= value < 1,
-}
+    ABOVE_0: lambda x: x > 0, FROM_0: lambda x: x >= 0,
+    FROM_2: lambda x: x >= 2, SHARE: lambda x: 0 <= x < 1,
+}  # fmt: skip
 
 
 def _setting(
