@@ -92,15 +92,11 @@ def memory(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
 
 
 def unseen_colors(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
-    """Chains from corners of the color cube."""
+    """Chains from the colors that are farthest from every known one."""
     model, images = first_model(folder, training)
-    channels = images.pixels.shape[-1]
-    axes = [[-0.9, 0.9]] * 3 if channels == 3 else [np.linspace(-1, 1, 16)]
-    colors = np.stack(np.meshgrid(*axes), -1).reshape(-1, channels).astype(np.float32)
     known = model.learner.colors.read_value().numpy()[:, 0, 0]
-    gaps = np.array([np.linalg.norm(known - color, axis=1).min() for color in colors])
-    order = np.sort(gaps.argsort()[-8:])  # the farthest
-    colors, gaps = colors[order].reshape(-1, 1, 1, channels), gaps[order]
+    colors, gaps = _farthest(known, 8)
+    colors = colors.reshape(-1, 1, 1, images.pixels.shape[-1])
     samples = model.chains(colors, seed)[-1]
     facts = {"distance_to_a_known_color": gaps.tolist()}
     strips = {"start": to_uint8(np.broadcast_to(colors, samples.shape)), "end": to_uint8(samples)}
@@ -110,6 +106,19 @@ def unseen_colors(folder: Path, training: ImageSet, test: ImageSet | None, seed:
         "in that color, or a return to usual ones, rather than noise."
     )
     return labeled_strips(strips, len(colors), 48), caption, facts
+
+
+def _farthest(known: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colors of a lattice far from the known ones, [N, C], and from each other; their distances."""
+    channels = known.shape[1]
+    levels = np.linspace(-1, 1, 9 if channels == 3 else 65, dtype=np.float32)
+    lattice = np.stack(np.meshgrid(*[levels] * channels), -1).reshape(-1, channels)
+    gaps = np.array([np.linalg.norm(known - color, axis=1).min() for color in lattice])
+    free, chosen = gaps.copy(), []
+    for _ in range(num):
+        chosen.append(int(free.argmax()))
+        free = np.minimum(free, np.linalg.norm(lattice - lattice[chosen[-1]], axis=1))
+    return lattice[chosen], gaps[chosen]
 
 
 FIGURES = {

@@ -68,3 +68,13 @@ def test_an_image_is_not_its_own_neighbor():
     where, distances = nearest(known[1:], known, own=np.array([1, 2, 3]), block=2)
     np.testing.assert_array_equal(where, [2, 1, 2])
     np.testing.assert_allclose(distances, np.array([3, 3, 187]) / 127.5, rtol=1e-3)
+
+
+def test_unseen_colors_are_the_farthest_of_the_cube():
+    from experiments.diagnosis import _farthest
+
+    known = np.random.default_rng(0).uniform(-1, 0, [500, 3]).astype(np.float32)
+    colors, gaps = _farthest(known, 4)
+    np.testing.assert_array_equal(colors[0], [1, 1, 1])
+    assert gaps[0] == pytest.approx(np.linalg.norm(1 - known, axis=1).min())
+    assert len(np.unique(colors, axis=0)) == 4
