@@ -1,5 +1,6 @@
 """Experiment 2's rows: features of a system, classifiers on draws of labels, each result kept."""
 
+import functools
 import time
 import zlib
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Task:
         """All of them; a UserError where there are too few labels."""
         return [self.subset(*draw) for draw in self.draws]
 
-    @property
+    @functools.cached_property
     def identity(self) -> str:
         """Changes with the data and its labels."""
         parts = (self.training.pixels, self.training.labels, self.test.pixels, self.test.labels)

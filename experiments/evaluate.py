@@ -43,7 +43,7 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Prints a table: real training images, the samples; writes it as JSON to --out."""
     from experiments.report import markdown_table
-    from mgconv.datasets import cache_root
+    from mgconv.datasets import cache_root, choose_classes
     from mgconv.evaluation.samples import comparable, read_samples
     from mgconv.tracking import provenance, write_json
 
@@ -54,11 +54,12 @@ def run(values) -> None:
     from experiments.synthesis_tables import REFERENCE, cells, header, score_all
     from mgconv.evaluation.scorers import make_scorer
 
-    every = dataclasses.replace(config, classes="all")  # the classifier's
-    training, test = load_split(config), load_split(config, "test")
+    every = load_split(dataclasses.replace(config, classes="all"))  # the classifier learns from it
+    training = every.only(choose_classes(config.classes, every.class_names))
+    test = load_split(config, "test")
     name = values["scorer"].value
     folder = cache_root(config.cache_dir) / "classifiers"
-    scorer = make_scorer(name, **scorer_settings(values), images=load_split(every), folder=folder)
+    scorer = make_scorer(name, **scorer_settings(values), images=every, folder=folder)
     drawn, again, real = comparable(samples, training, test, values["num"].value, config.seed)
     systems = {REFERENCE: real, "Real images (training)": again, "the samples": drawn}
     labeled = samples[1] is not None

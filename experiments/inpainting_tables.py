@@ -51,21 +51,22 @@ def fill_all(learned: dict[str, Path], pixels: np.ndarray, num_chains: int, seed
     """
     import mgconv
 
-    found = {"original": pixels, "masked": {}, "filled": {}}
-    for mask, draw in MASKS.items():
-        visible = draw(len(pixels), pixels.shape[1], SEED_OF_MASKS)
-        found["masked"][mask] = np.where(visible, pixels, 128).astype(np.uint8)
-        systems = {"mean": MeanColor, "diffusion": Diffusion}
-        systems |= {m: lambda f=folder: mgconv.load(f) for m, folder in learned.items()}
-        for name, make in systems.items():
+    visible = {m: draw(len(pixels), pixels.shape[1], SEED_OF_MASKS) for m, draw in MASKS.items()}
+    masked = {m: np.where(known, pixels, 128).astype(np.uint8) for m, known in visible.items()}
+    found = {"original": pixels, "masked": masked, "filled": {}}
+    systems = {"mean": MeanColor, "diffusion": Diffusion}
+    systems |= {m: lambda f=folder: mgconv.load(f) for m, folder in learned.items()}
+    for name, make in systems.items():
+        system = make()
+        for mask, known in visible.items():
             print(f"{mask}: {len(pixels)} images, {WORDS[name]}", flush=True)
-            filled = _fill(make(), pixels, visible, num_chains, seed)
-            found["filled"][mask, name] = filled
+            found["filled"][mask, name] = _fill(system, pixels, known, num_chains, seed)
     return found
 
 
 def _fill(system, pixels, visible, num_chains, seed) -> Filled:
     masked = hide(pixels, visible)
+    num_chains = num_chains if getattr(system, "is_random", True) else 1
     total, squares, first = 0.0, 0.0, None
     for chain in range(num_chains):
         x = system.inpaint(masked, visible, seed + chain)

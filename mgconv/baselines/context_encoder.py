@@ -5,14 +5,13 @@ squares at random places, so that it can be asked about any mask; a plane beside
 net which pixels are hidden, and hidden inputs hold the mean color of the visible ones.
 """
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
+from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic
-from mgconv.config import Config, UserError
+from mgconv.config import Config
 from mgconv.energy import EPSILON, BatchStatistics
 from mgconv.grids import masked_downsample
 
@@ -20,7 +19,7 @@ FILTERS = 64  # Pathak et al.'s code
 RECONSTRUCTION, ADVERSARY = 0.999, 0.001  # weights of the losses, Pathak et al. 2016
 
 
-class ContextEncoderLearner(tf.Module):
+class ContextEncoderLearner(AdversarialLearner):
     """Encoder-decoder and adversary, learned in turn; a Learner.
 
     Args:
@@ -33,38 +32,16 @@ class ContextEncoderLearner(tf.Module):
     """
 
     def __init__(self, shape: tuple, width: float, seed: int):
-        super().__init__()
         _, size, _, channels = shape
-        if size < 8 or not math.log2(size / 4).is_integer():
-            found = f"{size} pixels"
-            raise UserError("A Context Encoder cannot fill", found, "Give 8, 16, 32, ...")
+        filters = stage_filters("A Context Encoder cannot fill", size, FILTERS, width)
+        filler = _filler(size, channels, filters, seed)
+        adversary = critic(size, channels, filters, BatchStatistics, seed + 1)
+        # Pathak et al.'s code; the adversary's rate is the filler's
+        super().__init__((filler, adversary), lambda: keras.optimizers.Adam(2e-4, beta_1=0.5))
+        self.filler, self.critic = filler, adversary
         self.shape = shape
-        stages = range(int(math.log2(size / 4)))
-        filters = [max(1, round(width * FILTERS * 2**index)) for index in stages]
-        self.filler = _filler(size, channels, filters, seed)
-        self.critic = critic(size, channels, filters, BatchStatistics, seed + 1)
-        self.optimizers = {
-            net.name: keras.optimizers.Adam(2e-4, beta_1=0.5) for net in self._nets
-        }  # Pathak et al.'s code; the adversary's rate is the filler's
-        for net in self._nets:
-            self.optimizers[net.name].build(net.trainable_variables)
-        self.update_count = tf.Variable(0, dtype=tf.int64)
         self.shown = tf.Variable(tf.zeros(shape))  # the last batch, for previews
         self.shown_visible = tf.Variable(tf.zeros([*shape[:3], 1], tf.bool))
-
-    @property
-    def _nets(self):
-        return self.filler, self.critic
-
-    @property
-    def weights(self) -> list:
-        """All weights that learn."""
-        return [weight for net in self._nets for weight in net.trainable_variables]
-
-    @property
-    def parameters(self) -> dict[str, int]:
-        """How many there are, by net."""
-        return {net.name: net.count_params() for net in self._nets}
 
     @tf.function(autograph=False)
     def train_step(self, images: tf.Tensor, visible: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -72,7 +49,7 @@ class ContextEncoderLearner(tf.Module):
         filled = self._fill(images, visible, training=True)
         with tf.GradientTape() as tape:
             on_real, on_filled = self._criticize(images), self._criticize(filled)
-            critic_loss = _cross_entropy(on_real, 1.0) + _cross_entropy(on_filled, 0.0)
+            critic_loss = cross_entropy(on_real, 1.0) + cross_entropy(on_filled, 0.0)
         self._apply(self.critic, tape, critic_loss)
         hidden = tf.cast(~visible, tf.float32)
         with tf.GradientTape() as tape:
@@ -80,18 +57,13 @@ class ContextEncoderLearner(tf.Module):
             squares = tf.reduce_sum(tf.square(filled - images) * hidden)
             error = squares / (tf.reduce_sum(hidden) * self.shape[-1])
             loss = RECONSTRUCTION * error
-            loss += ADVERSARY * _cross_entropy(self._criticize(filled), 1.0)
+            loss += ADVERSARY * cross_entropy(self._criticize(filled), 1.0)
         self._apply(self.filler, tape, loss)
         self.shown.assign(images)
         self.shown_visible.assign(visible)
         self.update_count.assign_add(1)
         size = self.shape[1]
         return {f"critic_loss/{size}": critic_loss, f"squared_error/{size}": error}
-
-    def _apply(self, net, tape, loss):
-        weights = net.trainable_variables
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        self.optimizers[net.name].apply(gradients, weights)
 
     def _criticize(self, images):
         return self.critic(images)[-1][:, 0]
@@ -111,11 +83,6 @@ class ContextEncoderLearner(tf.Module):
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """The last batch, filled, for a person to look at."""
         return {f"filled/{self.shape[1]}": self.fill(self.shown, self.shown_visible)}
-
-
-def _cross_entropy(logits, target):
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(logits.shape, target), logits)
-    return tf.reduce_mean(losses)
 
 
 def _filler(size, channels, filters, seed):
@@ -147,6 +114,8 @@ class ContextEncoderSystem:
         config: of the run.
         data: facts of the run's data.
     """
+
+    is_random = False
 
     def __init__(self, learner: ContextEncoderLearner, config: Config, data: dict):
         self.learner, self.config, self.class_names = learner, config, data["class_names"]

@@ -10,7 +10,6 @@ the generator's first 25, are left out: minutes would hold nothing else. All hav
 and initial weights from N(0, 0.02); Gulrajani et al. have 128 and He's.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
 from mgconv.config import Config, UserError
 from mgconv.energy import BatchStatistics
@@ -53,7 +53,7 @@ GANS = {
 }  # fmt: skip
 
 
-class GanLearner(tf.Module):
+class GanLearner(AdversarialLearner):
     """A generator and a critic, learned in turn; a Learner as `training.train` takes it.
 
     Args:
@@ -68,39 +68,18 @@ class GanLearner(tf.Module):
     """
 
     def __init__(self, spec: GanSpec, shape: tuple, num_classes: int, width: float, seed: int):
-        super().__init__()
         _, size, _, channels = shape
-        if size < 8 or not math.log2(size / 4).is_integer():
-            raise UserError("A GAN cannot make images of", f"{size} pixels", "Give 8, 16, 32, ...")
-        self.spec, self.shape, self.num_classes = spec, shape, num_classes
-        self.num_planes = num_classes if num_classes > 1 else 0
-        filters = [
-            max(1, round(width * spec.filters * 2**index))
-            for index in range(int(math.log2(size / 4)))
-        ]
+        filters = stage_filters("A GAN cannot make images of", size, spec.filters, width)
+        planes = num_classes if num_classes > 1 else 0
         make_norm = layer_norm if spec.penalty else BatchStatistics
-        self.generator = generator(LATENT + self.num_planes, filters, channels, seed)
-        self.critic = critic(size, channels + self.num_planes, filters, make_norm, seed + 1)
-        self.optimizers = {net.name: spec.make_optimizer() for net in self._nets}
-        for net in self._nets:
-            self.optimizers[net.name].build(net.trainable_variables)
-        self.update_count = tf.Variable(0, dtype=tf.int64)
+        maker = generator(LATENT + planes, filters, channels, seed)
+        judge = critic(size, channels + planes, filters, make_norm, seed + 1)
+        super().__init__((maker, judge), spec.make_optimizer)
+        self.generator, self.critic = maker, judge
+        self.spec, self.shape = spec, shape
+        self.num_classes, self.num_planes = num_classes, planes
         self.generator_loss = tf.Variable(0.0)  # of its last turn
         self.seed = tf.constant([seed, 0])
-
-    @property
-    def _nets(self):
-        return self.generator, self.critic
-
-    @property
-    def weights(self) -> list:
-        """All weights that learn."""
-        return [weight for net in self._nets for weight in net.trainable_variables]
-
-    @property
-    def parameters(self) -> dict[str, int]:
-        """How many there are, by net."""
-        return {net.name: net.count_params() for net in self._nets}
 
     @tf.function(autograph=False)
     def train_step(self, images, labels=None) -> dict[str, tf.Tensor]:
@@ -126,7 +105,7 @@ class GanLearner(tf.Module):
             if self.spec.wasserstein:
                 loss = tf.reduce_mean(on_fake) - tf.reduce_mean(on_real)
             else:
-                loss = _cross_entropy(on_real, 1.0) + _cross_entropy(on_fake, 0.0)
+                loss = cross_entropy(on_real, 1.0) + cross_entropy(on_fake, 0.0)
             if self.spec.penalty:
                 loss += self.spec.penalty * self._steepness(images, made, labels, fold_in(seed, 2))
         self._apply(self.critic, tape, loss)
@@ -142,14 +121,9 @@ class GanLearner(tf.Module):
             if self.spec.wasserstein:
                 loss = -tf.reduce_mean(on_fake)
             else:
-                loss = _cross_entropy(on_fake, 1.0)
+                loss = cross_entropy(on_fake, 1.0)
         self._apply(self.generator, tape, loss)
         return self.generator_loss.assign(loss)
-
-    def _apply(self, net, tape, loss):
-        weights = net.trainable_variables
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        self.optimizers[net.name].apply(gradients, weights)
 
     def _steepness(self, images, made, labels, seed):
         """Mean squared deviation of the critic's gradient norm from 1, between real and fake."""
@@ -196,11 +170,6 @@ class GanLearner(tf.Module):
         """Samples for a person to look at, class by class in turn."""
         labels = tf.range(self.shape[0], dtype=tf.int64) % self.num_classes
         return {f"synthesized/{self.shape[1]}": self.sample(labels, seed)}
-
-
-def _cross_entropy(logits, target):
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(logits.shape, target), logits)
-    return tf.reduce_mean(losses)
 
 
 class GanSystem:

@@ -24,6 +24,8 @@ def composite(filled: np.ndarray, pixels: np.ndarray, visible: np.ndarray) -> np
 class MeanColor:
     """Control: every hidden pixel gets the mean of its image's visible ones."""
 
+    is_random = False
+
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
         """As System.inpaint; the seed has no influence."""
         known = np.where(visible, masked, 0).sum(axis=(1, 2), keepdims=True)
@@ -33,6 +35,8 @@ class MeanColor:
 
 class Diffusion:
     """Control: hidden pixels become the mean of their four neighbors, again and again."""
+
+    is_random = False
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
         """As System.inpaint; the seed has no influence."""
@@ -118,7 +122,7 @@ def inpaint_picture(system, pixels: np.ndarray, visible: np.ndarray, seed: int) 
     if shown.all() or not shown.any():
         found = "less than a pixel" if shown.all() else "everything there"
         raise UserError(f"At {size} x {size} the mask hides", found, "Give a larger hidden part.")
-    small = to_uint8(to_float(np.rint(small)))
+    small = np.rint(small).astype(np.uint8)
     filled = system.inpaint(hide(small, shown)[np.newaxis], shown[np.newaxis], seed)
     large = tf.image.resize(filled, part.shape[:2], "bicubic")[0].numpy()
     done = pixels.copy()
