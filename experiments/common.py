@@ -13,7 +13,16 @@ from pathlib import Path
 from absl import flags
 
 import mgconv  # noqa: F401  sets the environment that TensorFlow reads
-from mgconv.config import RECIPES, SCALES, Config, UserError, choose, make_config
+from mgconv.config import (
+    BASELINES,
+    METHODS,
+    RECIPES,
+    SCALES,
+    Config,
+    UserError,
+    choose,
+    make_config,
+)
 
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -93,6 +102,22 @@ def define_scorer_flags(values: flags.FlagValues) -> None:
 def scorer_settings(values: flags.FlagValues) -> dict[str, str | None]:
     """What those flags say, as `make_scorer` takes it."""
     return {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
+
+
+def compared_methods(
+    names: Iterable[str], known: Iterable[str] = (*METHODS, *BASELINES)
+) -> tuple[str, ...]:
+    """The methods of a comparison; a UserError where one is unknown or multi-grid is not there."""
+    methods = tuple(choose("method", name, known) for name in names)
+    if "multigrid" not in methods:
+        remedy = "Every comparison shows it; add it."
+        raise UserError("--methods leaves out", "multigrid", remedy)
+    return methods
+
+
+def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """The settings, without a preset's minutes where a number of updates is given."""
+    return {k: v for k, v in settings.items() if k != "minutes" or "num_updates" not in settings}
 
 
 def start_tensorflow() -> None:

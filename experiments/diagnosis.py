@@ -1,27 +1,43 @@
-"""Figures that ask what chains do, and whether samples are new: a picture, a caption, numbers.
-
-All take the folder of a run, its training images, real test images or None, and a seed. Of a run
-with a model a class they show the first one.
-"""
+"""Figures that ask what chains do, and whether samples are new: a picture, a caption, numbers."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from experiments.figures import first_model, to_picture
+from experiments.figures import to_picture
 from experiments.report import labeled_strips
 from mgconv.datasets import ImageSet
 from mgconv.evaluation.diagnosis import chain_energies, nearest
 from mgconv.images import to_float, to_uint8
+from mgconv.systems import ClassConditionalSystem, MultigridSystem, load
 
 NUM = 16  # chains of a strip
 FACTORS = (1, 10, 100)  # of the learned number of Langevin steps
 
 
-def energy(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
+class Subject(NamedTuple):
+    """What is diagnosed; of a run with a model a class, the first one."""
+
+    folder: Path
+    model: MultigridSystem
+    images: ImageSet  # that it learned from
+    test: ImageSet | None  # real ones, of any class
+
+    @classmethod
+    def of(cls, folder: Path, training: ImageSet, test: ImageSet | None) -> "Subject":
+        """The first model of a run that learned from `training`."""
+        system = load(folder)
+        if isinstance(system, ClassConditionalSystem):
+            label = system.labels[0]
+            folder, training = folder / system.class_names[label], training.only([label])
+            system = system.of_class(label)
+        return cls(folder, system, training, test)
+
+
+def energy(subject: Subject, seed: int):
     """Mean energy along the chains, grid by grid."""
-    model, _ = first_model(folder)
-    traces = chain_energies(model, seed)
+    traces = chain_energies(subject.model, seed)
 
     def plot(axes):
         for axis, (size, trace) in zip(axes, traces.items()):
@@ -39,15 +55,18 @@ def energy(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
     return picture, caption, facts
 
 
-def long_chains(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
+def long_chains(subject: Subject, seed: int):
     """Chains of the learned length, 10 and 100 times longer."""
     strips, facts = {}, {}
+    learned = subject.model.config.num_langevin_steps
+    contrast = to_float(subject.images.pixels[:1000]).std()
     for factor in FACTORS:
-        model, images = first_model(folder, training, factor=factor)
+        longer = {"num_langevin_steps": factor * learned}
+        model = subject.model if factor == 1 else load(subject.folder, **longer)
         samples = model.chains(model.colors(NUM, seed), seed)[-1]
         strips[f"{model.config.num_langevin_steps} Langevin steps a grid"] = to_uint8(samples)
         facts[factor] = {
-            "contrast": float(samples.std() / to_float(images.pixels[:1000]).std()),
+            "contrast": float(samples.std() / contrast),
             "saturated": float(np.mean(np.abs(samples) >= 1)),
         }
     words = "; ".join(
@@ -63,9 +82,9 @@ def long_chains(folder: Path, training: ImageSet, test: ImageSet | None, seed: i
     return labeled_strips(strips, NUM, 48), caption, facts
 
 
-def memory(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
+def memory(subject: Subject, seed: int):
     """Samples above the training images nearest to them."""
-    model, images = first_model(folder, training)
+    _, model, images, test = subject
     samples = to_uint8(model.synthesize(np.zeros(64, int), seed))
     where, distances = nearest(samples, images.pixels)
     if test is None:
@@ -91,9 +110,9 @@ def memory(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
     return labeled_strips(strips, NUM, 48), caption, facts
 
 
-def unseen_colors(folder: Path, training: ImageSet, test: ImageSet | None, seed: int):
+def unseen_colors(subject: Subject, seed: int):
     """Chains from the colors that are farthest from every known one."""
-    model, images = first_model(folder, training)
+    model, images = subject.model, subject.images
     known = model.learner.colors.read_value().numpy()[:, 0, 0]
     colors, gaps = _farthest(known, 8)
     colors = colors.reshape(-1, 1, 1, images.pixels.shape[-1])

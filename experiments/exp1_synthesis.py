@@ -12,16 +12,18 @@ from typing import NamedTuple
 from absl import flags
 
 from experiments.common import (
+    compared_methods,
     define_config_flags,
     define_scorer_flags,
     given_settings,
     load_split,
     main,
+    one_budget,
     scorer_settings,
     start_tensorflow,
 )
 from experiments.panels import NAMES, PANELS, Panel
-from mgconv.config import BASELINES, METHODS, UserError, choose
+from mgconv.config import METHODS, choose
 
 OUT = "runs/exp1"
 NUM_SHOWN = 64  # samples of a data set that is only looked at
@@ -89,16 +91,12 @@ def _panel(name: str, values) -> Panel:
 
     choose("data set", name, (*PANELS, *DATASETS))
     panel = PANELS.get(name, Panel(name, name))
-    methods = values["methods"].value or panel.methods
-    for method in methods:
-        choose("method", method, (*METHODS, *BASELINES))
-    if "multigrid" not in methods:
-        raise UserError("--methods leaves out", "multigrid", "Every figure shows it; add it.")
+    methods = compared_methods(values["methods"].value or panel.methods)
     learned = values["learned_classes"].value
     if learned:
         classes = None if learned == "all" else tuple(learned.split(","))
         panel = dataclasses.replace(panel, learned=classes, compared=classes)
-    return dataclasses.replace(panel, methods=tuple(methods))
+    return dataclasses.replace(panel, methods=methods)
 
 
 def run_panel(name, panel: Panel, settings: dict, folder: Path, report, judges: Judges) -> dict:
@@ -147,9 +145,7 @@ def _settings(panel: Panel, settings: dict) -> dict:
     place = panel.place(settings.get("image_dir"))
     settings = {key: value for key, value in settings.items() if key != "image_dir"}
     settings = {"classes": panel.classes} | own | settings | {"dataset": panel.dataset} | place
-    if "num_updates" in settings:
-        settings.pop("minutes", None)
-    return settings
+    return one_budget(settings)
 
 
 def add_figures(report, dataset, learned, samples, training, test, config) -> dict:
@@ -170,9 +166,10 @@ def add_figures(report, dataset, learned, samples, training, test, config) -> di
     picture, caption, facts = figures.diversity(system, silent, seed)
     report.figure(f"{name}-5-diversity", picture, caption)
     report.figure(f"{name}-6-health", *figures.health(energy_based, training.pixels))
+    subject = diagnosis.Subject.of(learned["multigrid"], training, test)
     kept = {"diversity": facts}
     for title, draw in diagnosis.FIGURES.items():
-        picture, caption, kept[title] = draw(learned["multigrid"], training, test, seed)
+        picture, caption, kept[title] = draw(subject, seed)
         report.figure(f"{name}-{title}", picture, caption)
     return {"diagnosis": kept}
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from absl import flags
 
 from experiments.common import (
+    compared_methods,
     define_config_flags,
     given_settings,
     load_split,
     main,
+    one_budget,
     start_tensorflow,
 )
-from mgconv.config import BASELINES, METHODS, UserError, choose
+from mgconv.config import UserError, choose
 
 OUT = "runs/exp2"
 ROWS = ("pcd", "cd1", "wgan", "dcgan", "single_grid", "multigrid")  # of table 2
@@ -46,15 +48,11 @@ def run(values) -> None:
     """Learns every system without labels, classifies, writes results.json and the report."""
     from experiments.classification_tables import write_report
 
-    methods = [choose("method", m, (*METHODS, *BASELINES)) for m in values["methods"].value]
-    if "multigrid" not in methods:
-        raise UserError("--methods leaves out", "multigrid", "Every table compares to it; add it.")
+    methods = compared_methods(values["methods"].value)
     given = given_settings(values)
     scale = choose("scale", given.get("scale", "quick"), SETTINGS)
-    settings = SETTINGS[scale] | {"scale": scale} | given | {"classes": "all"}
+    settings = one_budget(SETTINGS[scale] | {"scale": scale} | given | {"classes": "all"})
     settings["split"] = "train" if values["inductive"].value else "all"
-    if "num_updates" in settings:
-        settings.pop("minutes", None)
     nums = _numbers(values["num_labels"].value) or NUMS[scale]
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
     start_tensorflow()

@@ -10,13 +10,15 @@ from pathlib import Path
 from absl import flags
 
 from experiments.common import (
+    compared_methods,
     define_config_flags,
     given_settings,
     load_split,
     main,
+    one_budget,
     start_tensorflow,
 )
-from mgconv.config import METHODS, UserError, choose
+from mgconv.config import METHODS, choose
 
 OUT = "runs/exp3"
 ROWS = ("pcd", "cd1", "single_grid", "context_encoder", "multigrid")  # of table 4
@@ -43,14 +45,10 @@ def run(values) -> None:
     from experiments.report import Report
     from mgconv.tracking import provenance, write_json
 
-    methods = [choose("method", m, (*METHODS, "context_encoder")) for m in values["methods"].value]
-    if "multigrid" not in methods:
-        raise UserError("--methods leaves out", "multigrid", "Every table compares to it; add it.")
+    methods = compared_methods(values["methods"].value, (*METHODS, "context_encoder"))
     given = given_settings(values)
     scale = choose("scale", given.get("scale", "quick"), SETTINGS)
-    settings = SETTINGS[scale] | {"scale": scale, "objective": "conditional"} | given
-    if "num_updates" in settings:
-        settings.pop("minutes", None)
+    settings = one_budget(SETTINGS[scale] | {"scale": scale, "objective": "conditional"} | given)
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
     own = [settings["dataset"]] if "dataset" in settings else DATASETS[scale]
     start_tensorflow()

@@ -10,8 +10,8 @@ from mgconv.datasets import ImageSet
 from mgconv.evaluation.diagnosis import blocks
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.images import to_uint8
-from mgconv.systems import ClassConditionalSystem, MultigridSystem, load
-from mgconv.tracking import read_config, read_metrics
+from mgconv.systems import ClassConditionalSystem, MultigridSystem
+from mgconv.tracking import read_metrics
 
 Figure = tuple[np.ndarray, str]
 System = MultigridSystem | ClassConditionalSystem
@@ -23,23 +23,6 @@ def models(system: System) -> Iterator[MultigridSystem]:
         yield from map(system.of_class, system.labels)
     else:
         yield system
-
-
-def first_model(folder: Path, training: ImageSet | None = None, factor: int = 1):
-    """The run's model, or that of its first class, and its training images.
-
-    Args:
-        folder: of the run.
-        training: images of all classes.
-        factor: of the number of Langevin steps.
-    """
-    system, images = load(folder), training
-    if isinstance(system, ClassConditionalSystem):
-        label = system.labels[0]
-        folder = folder / system.class_names[label]
-        images = training.only([label]) if training else None
-    steps = factor * read_config(folder)[0].num_langevin_steps
-    return load(folder, num_langevin_steps=steps), images
 
 
 def grids(system: System, seed: int) -> Figure:

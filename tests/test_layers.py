@@ -13,7 +13,8 @@ PACKAGE = ROOT / "mgconv"
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
 LIBRARY = (
     "images", "sources", "store", "datasets", "tracking", "training", "building",
-    "baselines.adversarial", "baselines.gan_nets", "baselines.gan", "baselines.context_encoder", "systems",
+    "baselines.adversarial", "baselines.gan_nets", "baselines.gan",
+    "baselines.context_encoder", "systems",
 )  # fmt: skip
 EVALUATION = (
     "metrics", "networks", "inception", "scorers", "features", "classify", "cnn", "inpainting",

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.energy import BatchStatistics
+from mgconv.evaluation.networks import in_batches
 from mgconv.images import save_array, to_float
 
 Maps = Callable[[tf.Tensor], list[tf.Tensor]]  # [B, S, S, C] -> maps [B, h, w, K]
@@ -83,22 +84,19 @@ def extract(
         about: what the progress bar says.
         batch_size: images at once.
     """
-    from tqdm import tqdm
 
     @tf.function(autograph=False)
     def run(batch):
         return pooled(features(batch))
 
-    whole = None
-    with tqdm(total=len(images), desc=about, unit=" images", disable=None) as bar:
-        for index, batch in enumerate(_batches(images, batch_size)):
-            missing = min(batch_size, len(images)) - len(batch)  # one shape, one trace
-            rows = run(tf.pad(batch, [[0, missing], [0, 0], [0, 0], [0, 0]])).numpy()
-            if whole is None:
-                whole = np.empty([len(images), rows.shape[1]], np.float32)
-            whole[index * batch_size :][: len(batch)] = rows[: len(batch)]
-            bar.update(len(batch))
-    return whole
+    size = min(batch_size, len(images))  # one shape, one trace
+
+    def rows(batch):
+        missing = size - len(batch)
+        padded = np.pad(to_float(batch), [(0, missing), (0, 0), (0, 0), (0, 0)])
+        return [run(tf.constant(padded)).numpy()[: len(batch)]]
+
+    return in_batches(rows, images, about, size)[0]
 
 
 def cached(make: Callable[[], np.ndarray], key: dict, folder: Path) -> np.ndarray:

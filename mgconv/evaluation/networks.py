@@ -5,7 +5,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,6 +127,37 @@ def check_images(images: np.ndarray) -> None:
         raise UserError("Images to judge are of another shape", shape, "Give [N, S, S, 1 or 3].")
     if 0 in shape:
         raise UserError("There is no image to judge", shape, "Give one or more.")
+
+
+def in_batches(
+    function: Callable[[np.ndarray], Sequence[np.ndarray]],
+    images: np.ndarray,
+    about: str,
+    batch_size: int,
+) -> list[np.ndarray]:
+    """Rows that a function gives of any number of images, in bounded memory, with a progress bar.
+
+    Args:
+        function: of images [b, ...] to arrays [b, D], [b, K], ...; the last b may be smaller.
+        images: [N, ...], in memory or memory-mapped.
+        about: what the progress bar says.
+        batch_size: images in memory at once.
+
+    Returns:
+        Float32 arrays [N, D], [N, K], ...
+    """
+    from tqdm import tqdm
+
+    whole: list[np.ndarray] = []
+    with tqdm(total=len(images), desc=about, unit=" images", disable=None) as bar:
+        for start in range(0, len(images), batch_size):
+            batch = np.asarray(images[start : start + batch_size])
+            parts = function(batch)
+            whole = whole or [np.empty([len(images), x.shape[1]], np.float32) for x in parts]
+            for all_rows, rows in zip(whole, parts):
+                all_rows[start : start + len(batch)] = rows
+            bar.update(len(batch))
+    return whole
 
 
 def to_color(images: np.ndarray) -> np.ndarray:

@@ -16,7 +16,13 @@ from mgconv.evaluation.inception import (
     Inception2015,
     TorchFidelity,
 )
-from mgconv.evaluation.networks import Classifier, Judgement, KerasApplication, check_images
+from mgconv.evaluation.networks import (
+    Classifier,
+    Judgement,
+    KerasApplication,
+    check_images,
+    in_batches,
+)
 from mgconv.images import save_array
 
 
@@ -46,21 +52,8 @@ def judge(
     Raises:
         UserError: other images, or a size that the scorer does not take.
     """
-    from tqdm import tqdm
-
     check_images(images)
-    whole = None
-    with tqdm(total=len(images), desc=about, unit=" images", disable=None) as bar:
-        for start in range(0, len(images), batch_size):
-            batch = np.asarray(images[start : start + batch_size])
-            part = scorer.judge(batch)
-            if whole is None:
-                shapes = [(len(images), rows.shape[1]) for rows in part]
-                whole = Judgement(*(np.empty(shape, np.float32) for shape in shapes))
-            for all_rows, rows in zip(whole, part):
-                all_rows[start : start + len(batch)] = rows
-            bar.update(len(batch))
-    return whole
+    return Judgement(*in_batches(scorer.judge, images, about, batch_size))
 
 
 def judge_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -> Judgement:
