@@ -12,7 +12,7 @@ import numpy as np
 from mgconv.datasets import ImageSet
 from mgconv.evaluation import cnn
 from mgconv.evaluation.classify import labeled_subset, svm
-from mgconv.evaluation.features import extract, freeze
+from mgconv.evaluation.features import POOLED, cached, extract, freeze
 from mgconv.images import to_float
 from mgconv.systems import System
 from mgconv.tracking import read_json, write_json
@@ -28,8 +28,9 @@ class Task:
         training: labeled images; a draw takes some of their labels.
         test: images that are read; their labels are looked at by `error` alone.
         nums: numbers of labels.
-        num_draws: of each.
+        num_draws: of each; a third of them, and 2 at least, where draws share most of their labels.
         folder: where results are kept.
+        num_at_once: draws classified at a time.
     """
 
     training: ImageSet
@@ -37,11 +38,16 @@ class Task:
     nums: tuple[int, ...]
     num_draws: int
     folder: Path
+    num_at_once: int = 1
 
     @property
     def draws(self) -> list[tuple[int, int]]:
         """(number of labels, seed) of every draw."""
-        return [(num, seed) for num in self.nums for seed in range(self.num_draws)]
+        return [(num, seed) for num in self.nums for seed in range(self._num_draws(num))]
+
+    def _num_draws(self, num):
+        overlapping = num > len(self.training) / 2
+        return max(2, self.num_draws // 3) if overlapping else self.num_draws
 
     def subset(self, num: int, seed: int):
         """The labeled subset of a draw."""
@@ -55,7 +61,7 @@ class Task:
     def identity(self) -> str:
         """Changes with the data and its labels."""
         parts = (self.training.pixels, self.training.labels, self.test.pixels, self.test.labels)
-        return "-".join(f"{zlib.crc32(np.ascontiguousarray(part)):08x}" for part in parts)
+        return "-".join(map(_checksum, parts))
 
     def error(self, predictions: np.ndarray) -> float:
         """Share of test images that are read wrong."""
@@ -80,20 +86,38 @@ def results(task: Task, name: str, key: str, make: Callable[[], Classify]) -> li
     kept, key = read_json(path) if path.exists() else {}, f"{key} {task.identity}"
     if kept.get("key") != key:
         kept = {"key": key, "draws": {}}
-    classify = None
-    for num, seed in task.draws:
-        if f"{num}-{seed}" not in kept["draws"]:
-            classify = classify or make()
-            subset, start = task.subset(num, seed), time.perf_counter()
-            predictions, facts = classify(subset.rows, seed)
-            kept["draws"][f"{num}-{seed}"] = {
-                "labels": num, "draw": seed, "error": task.error(predictions),
-                "balanced": subset.balanced, "seconds": time.perf_counter() - start,
-                "confusion": _confusion(task, predictions), **facts,
-            }  # fmt: skip
-            write_json(path, kept)
-            print(f"{name}, {num} labels, draw {seed}: {task.error(predictions):.1%}", flush=True)
-    return [kept["draws"][f"{num}-{seed}"] for num, seed in task.draws]
+    missing = [draw for draw in task.draws if _name(*draw) not in kept["draws"]]
+    for row in _classified(task, missing, make):
+        kept["draws"][_name(row["labels"], row["draw"])] = row
+        write_json(path, kept)
+        told = f"{name}, {row['labels']} labels, draw {row['draw']}: {row['error']:.1%}"
+        print(told, flush=True)
+    return [kept["draws"][_name(*draw)] for draw in task.draws]
+
+
+def _name(num, seed):
+    return f"{num}-{seed}"
+
+
+def _classified(task: Task, draws: list[tuple[int, int]], make: Callable[[], Classify]):
+    """A row of each draw, as soon as it is there."""
+    from joblib import Parallel, delayed
+
+    if not draws:
+        return
+
+    def row(num, seed):
+        subset, start = task.subset(num, seed), time.perf_counter()
+        predictions, facts = classify(subset.rows, seed)
+        return {
+            "labels": num, "draw": seed, "error": task.error(predictions),
+            "balanced": subset.balanced, "seconds": time.perf_counter() - start,
+            "confusion": _confusion(task, predictions), **facts,
+        }  # fmt: skip
+
+    classify = make()
+    at_once = Parallel(task.num_at_once, prefer="threads", return_as="generator")
+    yield from at_once(delayed(row)(*draw) for draw in draws)
 
 
 def _confusion(task, predictions):
@@ -116,10 +140,34 @@ def svm_on(task: Task, features: Callable[[np.ndarray], np.ndarray]) -> Classify
     return classify
 
 
-def features_of(system: System, observed: ImageSet) -> Callable[[np.ndarray], np.ndarray]:
-    """Pooled maps of a system, its statistics frozen on observed images."""
-    freeze(system.features, system.norms, _some(observed))
-    return lambda images: extract(system.features, images)
+def features_of(
+    make: Callable[[], System], observed: ImageSet, folder: Path, key: str
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Pooled maps of a system, its statistics frozen on observed images.
+
+    Args:
+        make: the system; called only where a file is missing.
+        observed: images without labels.
+        folder: where features are kept by all that decides them.
+        key: changes with the weights of the system.
+    """
+    some = _some(observed)
+
+    @functools.cache
+    def frozen():
+        system = make()
+        freeze(system.features, system.norms, some)
+        return system.features
+
+    def rows(images):
+        decided = {"weights": key, "frozen": _checksum(some), "images": _checksum(images)}
+        return cached(lambda: extract(frozen(), images), decided | {"side": POOLED}, folder)
+
+    return rows
+
+
+def _checksum(array):
+    return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"
 
 
 def _some(images: ImageSet) -> np.ndarray:

@@ -15,9 +15,7 @@ WORDS = NAMES | {
     "untrained": "Multi-grid's nets untrained", "pixels": "Raw pixels", "hog": "HOG",
     "supervised": "Supervised CNN, same structure",
 }  # fmt: skip
-ROWS_2 = (
-    "pcd", "cd1", "wgan", "dcgan", "single_grid", "multigrid", "untrained", "pixels", "hog",
-)  # fmt: skip
+ROWS_2 = (*page.TABLE_2, "untrained", "pixels", "hog")
 ROWS_3 = ("dcgan", "supervised", "single_grid", "multigrid", "untrained")
 
 
@@ -25,8 +23,8 @@ def write_report(results: dict, folder: Path) -> Path:
     """Adds the tables to the results, writes them and the report; returns the page's path."""
     nums = results["nums"]
     tables = {
-        "table2": table(results, "svm", ROWS_2, page.TABLE_2, nums),
-        "table3": table(results, "cnn", ROWS_3, page.TABLE_3, nums),
+        "table2": table(results, "svm", ROWS_2, page.TABLE_2, page.QUOTED_2),
+        "table3": table(results, "cnn", ROWS_3, page.TABLE_3, page.QUOTED_3),
     }
     results["panels"] = {
         "classification": {"scorers": {name: {"table": t} for name, t in tables.items()}}
@@ -68,9 +66,9 @@ def _add_figures_of_multigrid(report, results, folder, num) -> None:
                   "stretched. Look for: edges and blobs of color rather than noise.")  # fmt: skip
 
 
-def table(results: dict, kind: str, names, quoted: dict, nums: list[int]) -> dict:
+def table(results: dict, kind: str, names, figures: dict, quoted: dict) -> dict:
     """Header and rows: for every number of labels our error, and the page's."""
-    header = [""]
+    header, nums = [""], results["nums"]
     for num in nums:
         header += [f"{num} labels", "against multi-grid"]
     header += ["page: 1000 / 2000 / 4000 labels", "updates / seconds"]
@@ -80,10 +78,10 @@ def table(results: dict, kind: str, names, quoted: dict, nums: list[int]) -> dic
         for num in nums:
             cells += _cells(found, name, num, results["models"])
         spent = results["models"].get(name)
-        cells += [_page(quoted.get(name)), cost(spent) if spent else "-"]
+        cells += [_page(figures.get(name)), cost(spent) if spent else "-"]
         rows.append(cells)
-    others = [name for name in quoted if name not in WORDS]
-    rows += [[name, *["quoted"] * 2 * len(nums), _page(quoted[name]), "-"] for name in others]
+    told = ["quoted"] * 2 * len(nums)
+    rows += [[name, *told, _page(errors), "-"] for name, errors in quoted.items()]
     return {"header": header, "rows": rows}
 
 

@@ -5,7 +5,9 @@ python -m experiments.exp2_classification --scale=cpu --dataset=svhn_cropped --d
 """
 
 import dataclasses
+import functools
 import importlib.util
+import os
 from pathlib import Path
 
 from absl import flags
@@ -19,22 +21,22 @@ from experiments.common import (
     one_budget,
     start_tensorflow,
 )
+from experiments.page import TABLE_2
 from mgconv.config import UserError, choose
 
 OUT = "runs/exp2"
-ROWS = ("pcd", "cd1", "wgan", "dcgan", "single_grid", "multigrid")  # of table 2
 ON_ALL_GRIDS = ("dcgan", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
 NUMS = {"quick": (100, 200, 400), "cpu": (1000, 2000, 4000), "full": (1000, 2000, 4000)}
 SETTINGS = {
     "quick": {"dataset": "digits", "minutes": 0.5},
-    "cpu": {"dataset": "svhn_cropped", "minutes": 10.0, "width": 0.5},
+    "cpu": {"dataset": "svhn_cropped", "minutes": 5.0, "width": 0.5},
     "full": {"dataset": "svhn_cropped"},
 }
 
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_list("methods", list(ROWS), "systems to compare", flag_values=values)
+    flags.DEFINE_list("methods", list(TABLE_2), "systems to compare", flag_values=values)
     flags.DEFINE_list("num_labels", None, "numbers of labels [quick 100,200,400; else "
                       "1000,2000,4000]", flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num_draws", 10, "of labels for the L2-SVM", 2, flag_values=values)
@@ -48,7 +50,7 @@ def run(values) -> None:
     """Learns every system without labels, classifies, writes results.json and the report."""
     from experiments.classification_tables import write_report
 
-    methods = compared_methods(values["methods"].value)
+    methods = compared_methods(values["methods"].value, TABLE_2)
     given = given_settings(values)
     scale = choose("scale", given.get("scale", "quick"), SETTINGS)
     settings = one_budget(SETTINGS[scale] | {"scale": scale} | given | {"classes": "all"})
@@ -82,9 +84,10 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
     systems = entries(folder, dict.fromkeys(methods), settings)
     config = systems["multigrid"].config
     observed, training, test = (load_split(config, split) for split in (None, "train", "test"))
+    task = functools.partial(classification.Task, training, test, nums)
     tasks = {
-        kind: classification.Task(training, test, nums, values[flag].value, folder / kind)
-        for kind, flag in (("svm", "num_draws"), ("cnn", "num_cnn_draws"))
+        "svm": task(values["num_draws"].value, folder / "svm", num_at_once=os.cpu_count()),
+        "cnn": task(values["num_cnn_draws"].value, folder / "cnn"),
     }
     tasks["svm"].subsets()  # too many labels are told before hours of learning
     facts = {method: train_or_reuse(entry, observed) for method, entry in systems.items()}
@@ -108,7 +111,8 @@ def _rows(learned: dict[str, Path], config, observed, tasks):
     svm_task, cnn_task = tasks["svm"], tasks["cnn"]
 
     def on_system(name, key, make):
-        yield "svm", name, key, lambda: c.svm_on(svm_task, c.features_of(make(), observed))
+        rows = c.features_of(make, observed, svm_task.folder.parent / "features", key)
+        yield "svm", name, key, lambda: c.svm_on(svm_task, rows)
         if name in ON_ALL_GRIDS:
             yield "cnn", name, key, lambda: c.cnn_on(cnn_task, make(), observed)
 

@@ -33,8 +33,8 @@ class System(Protocol):
     def features(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Maps of every convolutional layer that sees the images at full size, [B, h, w, K]."""
 
-    def grid_features(self, images: tf.Tensor) -> list[tf.Tensor]:
-        """Maps of every convolutional layer at all grids."""
+    def grid_features(self, images: tf.Tensor) -> list[list[tf.Tensor]]:
+        """Maps of every convolutional layer of each grid, coarse to fine."""
 
     @property
     def norms(self) -> list[BatchStatistics]:
@@ -197,9 +197,9 @@ class MultigridSystem:
         """Maps of every layer of the top grid's net for images [B, S, S, C]."""
         return self.nets[-1].features(images)
 
-    def grid_features(self, images: tf.Tensor) -> list[tf.Tensor]:
-        """Maps of every layer of every grid's net, each fed with its version of the images."""
-        return [x for net in self.nets for x in net.features(downsample(images, net.spec.size))]
+    def grid_features(self, images: tf.Tensor) -> list[list[tf.Tensor]]:
+        """Maps of every layer of each grid's net, fed with its version of the images."""
+        return [net.features(downsample(images, net.spec.size)) for net in self.nets]
 
     @property
     def norms(self) -> list[BatchStatistics]:
