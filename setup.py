@@ -29,6 +29,7 @@ setup(
         "numpy>=2.2",
         "scipy>=1.15",
         "scikit-learn>=1.7",
+        "joblib>=1.4",
         "pillow>=11",
         "matplotlib>=3.10",
         "absl-py>=2.1",
@@ -38,7 +39,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21"],
         "lsun": ["lmdb>=1.4"],
         "fidelity": ["torch-fidelity>=0.3"],
-        "hog": ["scikit-image>=0.25"],
+        "controls": ["scikit-image>=0.25"],  # of experiments 2 and 3
         # tfds.testing needs dill and does not say so
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "lmdb>=1.4", "dill>=0.3.8"],
     },

@@ -32,6 +32,7 @@ def write_report(results: dict, folder: Path) -> Path:
     write_json(folder / "results.json", results)
     config, models = results["config"], results["models"]
     report = Report(folder, "Experiment 2: features for classification")
+    report.made_by(results)
     seen = "without the test images" if results["inductive"] else "on training and test images"
     report.text(
         f"{config['dataset']}: features learned {seen}, no labels; {results['num_test']} test "
@@ -53,9 +54,6 @@ def write_report(results: dict, folder: Path) -> Path:
                   "standard deviation over draws. Solid: L2-SVM; dashed: CNN.")  # fmt: skip
     if "multigrid" in results["svm"]:
         _add_figures_of_multigrid(report, results, folder, nums[-1])
-    report.heading("How this was made")
-    report.code(results["command"])
-    report.text(f"Commit {results['commit']}; {results['device']}; {results['versions']}.")
     return report.write()
 
 

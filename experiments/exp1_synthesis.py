@@ -68,9 +68,8 @@ def run(values) -> None:
         "Gao, Lu, Zhou, Zhu, Wu: Learning Generative ConvNets via Multi-grid Modeling and "
         f"Sampling, CVPR 2018. Scale {settings['scale']}."
     )
-    facts, kept = provenance(), {}
-    report.code(facts["command"])
-    report.text(f"Commit {facts['commit']}; {facts['device']}; {facts['versions']}.")
+    report.made_by(provenance())
+    kept = {}
     for name, panel in panels.items():
         judges = Judges(scorers, values["num_samples"].value)
         kept[name] = run_panel(name, panel, plans[name], folder / name, report, judges)

@@ -1,7 +1,7 @@
 """Experiment 3: fill hidden pixels under three masks; table 4 and figure 6 of the paper.
 
 python -m experiments.exp3_inpainting
-python -m experiments.exp3_inpainting --scale=cpu --image_dir=lfw.zip --grids=1,4,16,32
+python -m experiments.exp3_inpainting --scale=cpu --dataset=lfw --image_dir=lfw.zip
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ from experiments.common import (
     one_budget,
     start_tensorflow,
 )
-from mgconv.config import METHODS, choose
+from experiments.page import TABLE_4
+from mgconv.config import choose
 
 OUT = "runs/exp3"
-ROWS = ("pcd", "cd1", "single_grid", "context_encoder", "multigrid")  # of table 4
 SETTINGS = {
     "quick": {"minutes": 0.4},
-    "cpu": {"minutes": 8.0, "recipe": "photographs"},
+    "cpu": {"minutes": 8.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
     "full": {},
 }
 DATASETS = {"quick": ("digits", "photos"), "cpu": ("lfw",), "full": ("celeb_a",)}
@@ -34,9 +34,11 @@ def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
     flags.DEFINE_list("datasets", None, "data sets [quick digits,photos; cpu lfw; full celeb_a]",
                       flag_values=values)  # fmt: skip
-    flags.DEFINE_list("methods", list(ROWS), "systems to compare", flag_values=values)
+    flags.DEFINE_list("methods", list(TABLE_4["error"]), "systems to compare", flag_values=values)
     flags.DEFINE_integer("num_test", 1000, "test images, at most", 8, flag_values=values)
     flags.DEFINE_integer("num_chains", 8, "chains whose mean is a row, too", 2, flag_values=values)
+    flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
+                      "experiment 1", flag_values=values)  # fmt: skip
     define_config_flags(values)
 
 
@@ -45,7 +47,7 @@ def run(values) -> None:
     from experiments.report import Report
     from mgconv.tracking import provenance, write_json
 
-    methods = compared_methods(values["methods"].value, (*METHODS, "context_encoder"))
+    methods = compared_methods(values["methods"].value, TABLE_4["error"])
     given = given_settings(values)
     scale = choose("scale", given.get("scale", "quick"), SETTINGS)
     settings = one_budget(SETTINGS[scale] | {"scale": scale, "objective": "conditional"} | given)
@@ -53,6 +55,7 @@ def run(values) -> None:
     own = [settings["dataset"]] if "dataset" in settings else DATASETS[scale]
     start_tensorflow()
     report = Report(folder, "Experiment 3: inpainting")
+    report.made_by(provenance())
     kept = {}
     for name in values["datasets"].value or own:
         kept[name] = run_panel(name, methods, settings, values, folder / name, report)
@@ -64,15 +67,13 @@ def run(values) -> None:
 def run_panel(name: str, methods, settings: dict, values, folder: Path, report) -> dict:
     """One data set: learns, fills, adds table 4 and figure 6 to the report."""
     from experiments.inpainting_tables import add_panel, fill_all
-    from experiments.runner import entries, has_failed, train_or_reuse
+    from experiments.runner import Entry, entries, has_failed, train_or_reuse
 
     systems = entries(folder, dict.fromkeys(methods), settings | {"dataset": name})
-    systems["multigrid, generative"] = dataclasses.replace(
-        systems["multigrid"],
-        config=dataclasses.replace(systems["multigrid"].config, objective="generative"),
-        folder=folder / "multigrid-generative",
-    )
     config = systems["multigrid"].config
+    if values["generative"].value:
+        generative = dataclasses.replace(config, objective="generative")
+        systems["multigrid, generative"] = Entry(generative, folder / "multigrid-generative")
     training, test = load_split(config), load_split(config, "test")
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}

@@ -1,5 +1,6 @@
 """Table 4 and figure 6: every system fills the same holes; measures paired over images."""
 
+import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from experiments.report import labeled_strips
 from experiments.runner import cost, has_failed
 from mgconv import masks
 from mgconv.evaluation.inpainting import (
+    Biharmonic,
     Diffusion,
     Inpainting,
     MeanColor,
@@ -21,8 +23,9 @@ from mgconv.evaluation.inpainting import (
 
 MASKS = {"square": masks.square, "doodle": masks.doodle, "pepper": masks.pepper}
 WORDS = NAMES | {
-    "multigrid, generative": "Multi-grid, generative", "mean": "Visible mean color",
-    "diffusion": "Neighbor diffusion",
+    "multigrid, generative": "Multi-grid, generative",
+    "multigrid, top grid": "Multi-grid, coarse grids skipped", "mean": "Visible mean color",
+    "diffusion": "Neighbor diffusion", "biharmonic": "Biharmonic surface",
 }  # fmt: skip
 ABOUT = (
     "Error: mean absolute difference of hidden pixels on [0, 1]. PSNR of hidden pixels on [0, 1]; "
@@ -49,19 +52,28 @@ def fill_all(learned: dict[str, Path], pixels: np.ndarray, num_chains: int, seed
 
     The hidden pixels are overwritten before any system is asked.
     """
-    import mgconv
-
     visible = {m: draw(len(pixels), pixels.shape[1], SEED_OF_MASKS) for m, draw in MASKS.items()}
     masked = {m: np.where(known, pixels, 128).astype(np.uint8) for m, known in visible.items()}
     found = {"original": pixels, "masked": masked, "filled": {}}
-    systems = {"mean": MeanColor, "diffusion": Diffusion}
-    systems |= {m: lambda f=folder: mgconv.load(f) for m, folder in learned.items()}
-    for name, make in systems.items():
+    for name, make in _systems(learned).items():
         system = make()
         for mask, known in visible.items():
             print(f"{mask}: {len(pixels)} images, {WORDS[name]}", flush=True)
             found["filled"][mask, name] = _fill(system, pixels, known, num_chains, seed)
     return found
+
+
+def _systems(learned: dict[str, Path]) -> dict:
+    """Row -> maker of its system: controls, then what was learned."""
+    import mgconv
+
+    systems = {"mean": MeanColor, "diffusion": Diffusion}
+    if importlib.util.find_spec("skimage"):
+        systems["biharmonic"] = Biharmonic
+    systems |= {m: lambda f=folder: mgconv.load(f) for m, folder in learned.items()}
+    if "multigrid" in learned:
+        systems["multigrid, top grid"] = lambda: mgconv.load(learned["multigrid"]).top_grid_alone()
+    return systems
 
 
 def _fill(system, pixels, visible, num_chains, seed) -> Filled:
@@ -94,7 +106,8 @@ def add_panel(report, dataset: str, found: dict, facts: dict, config) -> dict:
         kept[mask] = {"table": table, "rows": {n: _numbers(f) for n, f in rows.items()}}
         strips = {"original": found["original"], "masked": found["masked"][mask]}
         strips |= {WORDS[name]: filled.first for name, filled in rows.items()}
-        strips["where multi-grid's chains disagree"] = rows["multigrid"].spread
+        if "multigrid" in rows:
+            strips["where multi-grid's chains disagree"] = rows["multigrid"].spread
         strips = {name: images[:NUM_SHOWN] for name, images in strips.items()}
         picture = labeled_strips(strips, NUM_SHOWN, 48)
         report.figure(f"{dataset}-6-{mask}", picture, f"{mask}: {FIGURE_6}")
@@ -113,11 +126,12 @@ def _table(rows: dict[str, Filled], facts: dict, mask: str) -> dict:
         "", "error", "PSNR", "PSNR on [-1, 1]", "error, mean of chains", "PSNR, mean of chains",
         "whole PSNR", "whole SSIM", "updates / seconds", "page: error", "page: PSNR",
     ]  # fmt: skip
-    place, ours, cells = list(MASKS).index(mask), rows["multigrid"].one, []
+    place, cells = list(MASKS).index(mask), []
+    ours = rows["multigrid"].one if "multigrid" in rows else None
     for name, (_, one, mean, _) in rows.items():
         figures = [page.TABLE_4[kind].get(name) for kind in ("error", "PSNR")]
         cells.append([
-            WORDS[name], _paired(one.error, ours.error, 3), _paired(one.psnr, ours.psnr, 2),
+            WORDS[name], _paired("error", one, ours, 3), _paired("psnr", one, ours, 2),
             f"{one.psnr_of_the_page.mean():.2f}", f"{mean.error.mean():.3f}",
             f"{mean.psnr.mean():.2f}", f"{one.whole_psnr.mean():.2f}",
             f"{one.whole_ssim.mean():.3f}", cost(facts[name]) if name in facts else "-",
@@ -127,9 +141,11 @@ def _table(rows: dict[str, Filled], facts: dict, mask: str) -> dict:
     return {"header": header, "rows": cells + [[n, "diverged", *"-" * 9] for n in failed]}
 
 
-def _paired(values: np.ndarray, ours: np.ndarray, decimals: int) -> str:
-    text, difference = f"{values.mean():.{decimals}f}", values - ours
-    if not difference.any():
+def _paired(kind: str, one: Inpainting, ours: Inpainting | None, decimals: int) -> str:
+    values = getattr(one, kind)
+    text = f"{values.mean():.{decimals}f}"
+    if ours is None or one is ours:
         return text
+    difference = values - getattr(ours, kind)
     error = difference.std(ddof=1) / len(difference) ** 0.5
     return f"{text} ({difference.mean():+.{decimals}f} ± {error:.{decimals}f})"

@@ -35,6 +35,11 @@ class Report:
         """A command, as it is."""
         self._add(f"```\n{text}\n```", f"<pre>{html.escape(text)}</pre>")
 
+    def made_by(self, facts: dict) -> None:
+        """The command, commit, machine and versions, as `provenance` gives them."""
+        self.code(facts["command"])
+        self.text(f"Commit {facts['commit']}; {facts['device']}; {facts['versions']}.")
+
     def table(self, header: list[str], rows: list[list[str]]) -> None:
         """A table; the first column is a name."""
         self._markdown.append(markdown_table(header, rows))

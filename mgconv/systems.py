@@ -188,6 +188,13 @@ class MultigridSystem:
             filled[first : first + size] = ends[-1].numpy()[: len(masked) - first]
         return np.where(visible, masked, filled)
 
+    def top_grid_alone(self) -> "MultigridSystem":
+        """The same top grid, its chains started from colors without the grids below."""
+        learner = self.learner
+        known = [learner.colors.read_value(), learner.reference.read_value()]
+        alone = MultigridLearner(learner.grids[-1:], self.config.seed, *known)
+        return MultigridSystem(alone, self.config, self.class_names)
+
     @property
     def nets(self) -> list[EnergyNet]:
         """The nets that judge, coarse to fine: of averaged weights where there are."""

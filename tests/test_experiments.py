@@ -527,6 +527,7 @@ def test_experiment_3_compares_every_system_under_every_mask(tmp_path):
         names = [row[0] for row in table["rows"]]
         assert names[:2] == ["Visible mean color", "Neighbor diffusion"]
         assert {"Context Encoder", "Multi-grid", "Multi-grid, generative"} <= set(names)
+        assert "Multi-grid, coarse grids skipped" in names
         assert {len(row) for row in table["rows"]} == {len(table["header"])}
     rows = {row[0]: row for row in panel["scorers"]["pepper"]["table"]["rows"]}
     assert rows["Multi-grid"][-2:] == ["0.036", "19.34"]

@@ -1,11 +1,14 @@
 """Inpainting: measures by hand, controls with known answers, and that no system sees the answer."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
 from mgconv import masks
 from mgconv.config import UserError
 from mgconv.evaluation.inpainting import (
+    Biharmonic,
     Diffusion,
     MeanColor,
     check_mask,
@@ -17,6 +20,8 @@ from mgconv.evaluation.inpainting import (
 from mgconv.images import to_float
 from mgconv.systems import learn, load
 
+CONTROLS = [MeanColor(), Diffusion()]
+CONTROLS += [Biharmonic()] if importlib.util.find_spec("skimage") else []
 METHODS = ("multigrid", "single_grid", "pcd", "cd1", "context_encoder")
 
 
@@ -105,9 +110,31 @@ def test_no_system_sees_the_answer_or_changes_what_is_known(system, draw, toy_im
     assert np.abs(first).max() <= 1
 
 
+def test_the_top_grid_alone_runs_its_own_chains_from_visible_means(tiny, toy_images, tmp_path):
+    """The same net and the same seed, but nothing of the grids below."""
+    config = tiny(grids=(1, 4, 8), num_updates=2, width=0.1, noise=0.0, drift=1e-30)
+    learn(config, toy_images(12, size=8), tmp_path / "run")
+    alone = load(tmp_path / "run").top_grid_alone()
+    assert [net.spec.size for net in alone.nets] == [8]
+    pixels, visible = toy_images(4, size=8, seed=3).pixels, masks.square(4, 8, 5)
+    filled = alone.inpaint(hide(pixels, visible), visible, 0)  # chains that do not move
+    expected = MeanColor().inpaint(hide(pixels, visible), visible, 0)
+    np.testing.assert_allclose(filled, expected, atol=1e-5)
+
+
+def test_a_smooth_surface_is_restored_by_the_biharmonic_control():
+    pytest.importorskip("skimage")
+    y, x = np.mgrid[:12, :12] / 12
+    smooth = np.stack([0.8 * x - 0.2, 0.5 * y, x * y], axis=-1)[None].astype(np.float32)
+    visible = np.ones([1, 12, 12, 1], bool)
+    visible[0, 4:8, 5:8] = False
+    filled = Biharmonic().inpaint(np.where(visible, smooth, 9).astype(np.float32), visible, 0)
+    np.testing.assert_allclose(filled, smooth, atol=0.02)
+
+
 def test_the_controls_do_not_see_the_answer_either(toy_images):
     pixels, visible = toy_images(6, size=8, seed=3).pixels, masks.doodle(6, 8, 5)
-    for control in (MeanColor(), Diffusion()):
+    for control in CONTROLS:
         first = control.inpaint(hide(pixels, visible), visible, 0)
         loud = np.where(visible, to_float(pixels), np.float32(0.77))
         np.testing.assert_array_equal(control.inpaint(loud, visible, 0), first)

@@ -50,6 +50,23 @@ class Diffusion:
         return x
 
 
+class Biharmonic:
+    """Control: the smoothest surface through the visible pixels, by scikit-image (optional)."""
+
+    is_random = False
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """As System.inpaint; the seed has no influence."""
+        from skimage.restoration import inpaint_biharmonic
+
+        known = MeanColor().inpaint(masked, visible, seed)
+        filled = [
+            inpaint_biharmonic(image, ~shown[..., 0], channel_axis=-1)
+            for image, shown in zip(known, visible)
+        ]
+        return np.where(visible, masked, np.clip(filled, -1, 1)).astype(np.float32)
+
+
 class Inpainting(NamedTuple):
     """Measures of N images, each [N]."""
 
