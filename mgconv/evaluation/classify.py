@@ -6,7 +6,7 @@ import numpy as np
 
 from mgconv.config import UserError
 
-C_GRID = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # of standardised features
+C_GRID = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # of standardised features
 NUM_FOLDS = 3
 NUM_CHOOSING = 1000  # labels at most by which C is chosen
 TOLERANCE, MAX_ITERATIONS = 1e-2, 1000  # of the primal solver; liblinear's own
@@ -105,7 +105,7 @@ class _Standard:
 
 
 def _choose_c(features, labels, seed):
-    """The C of most right answers, from the least up until they grow fewer twice."""
+    """The C of most right answers, from the least up until they grow fewer."""
     from sklearn.model_selection import StratifiedKFold
 
     folds = StratifiedKFold(_num_folds(labels), shuffle=True, random_state=seed)
@@ -118,7 +118,7 @@ def _choose_c(features, labels, seed):
     for c in C_GRID:
         right = [_make_svm(c, seed).fit(*known).score(*held) for known, held in parts]
         scores.append(np.mean(right))
-        if len(scores) - np.argmax(scores) > 2:
+        if scores[-1] < max(scores):
             break
     return C_GRID[int(np.argmax(scores))]  # the smallest of equal ones
 

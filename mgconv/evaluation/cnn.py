@@ -17,7 +17,7 @@ FILTERS = 64  # of both layers
 LEARNING_RATE = 2e-3
 SHIFT = 1 / 16  # of the image's side, either way: the augmentation
 BATCH_SIZE, PATIENCE = 50, 10
-MAX_EPOCHS, MAX_UPDATES = 100, 1600  # whichever is reached first
+MAX_EPOCHS, MAX_UPDATES = 100, 1200  # whichever is reached first
 VALIDATION = 0.2  # share of the labeled subset by which learning stops
 
 GridMaps = Callable[[tf.Tensor], list[list[tf.Tensor]]]  # images -> maps of each grid's layers
