@@ -7,12 +7,19 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, Config, grid_spec
+from mgconv.config import METHODS, Config, UserError, grid_spec
+from mgconv.devices import DistributedLearner
 from mgconv.energy import EnergyNet
 from mgconv.learner import GridLearner, MultigridLearner, weight_seed
 
 
-def build_learner(config: Config, colors: np.ndarray, reference: np.ndarray, num_images: int):
+def build_learner(
+    config: Config,
+    colors: np.ndarray,
+    reference: np.ndarray,
+    num_images: int,
+    strategy: tf.distribute.Strategy | None = None,
+) -> MultigridLearner:
     """The learner that `config` describes.
 
     Args:
@@ -20,14 +27,28 @@ def build_learner(config: Config, colors: np.ndarray, reference: np.ndarray, num
         colors: [N, 1, 1, C], of training images.
         reference: [B, S, S, C], observed images.
         num_images: size of the training set (the paper's learning rate decays by epochs).
+        strategy: of several devices.
+
+    Raises:
+        UserError: the method or the batch cannot be shared by those devices.
     """
     channels = reference.shape[-1]
     updates_per_epoch = max(1, num_images // config.batch_size)
-    grids = [
-        _build_grid(config, index, size, channels, updates_per_epoch)
-        for index, size in enumerate(config.learned_sizes)
-    ]
-    return MultigridLearner(grids, config.seed, colors, reference)
+
+    def grids():
+        return [
+            _build_grid(config, index, size, channels, updates_per_epoch)
+            for index, size in enumerate(config.learned_sizes)
+        ]
+
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return MultigridLearner(grids(), config.seed, colors, reference)
+    if METHODS[config.method].chain_start == "persistent":
+        found, remedy = f"{strategy.num_replicas_in_sync} devices", "Give --devices=cpu:1 or gpu:1."
+        raise UserError("A pool of persistent chains cannot be shared by", found, remedy)
+    with strategy.scope():  # mirrors nets and optimizers; what no replica writes is outside
+        mirrored = grids()
+    return DistributedLearner(mirrored, config.seed, colors, reference, strategy)
 
 
 def _build_grid(config: Config, index: int, size: int, channels: int, updates_per_epoch: int):
@@ -50,7 +71,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
-        **({"change_gradients": author_gradients} if config.author_gradients else {}),
+        **({"change_gradients": _changed_sums} if config.author_gradients else {}),
     )
 
 
@@ -73,6 +94,16 @@ def _build_optimizer(config: Config, updates_per_epoch: int):
     if config.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=config.beta1)
     return keras.optimizers.Adam(rate, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
+
+
+def _changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """`author_gradients` of the whole batch: replicas sum their parts ahead of it."""
+    replicas = tf.distribute.get_replica_context()
+    num = replicas.num_replicas_in_sync
+    if num == 1:
+        return author_gradients(net, gradients)
+    summed = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    return [gradient / num for gradient in author_gradients(net, summed)]  # and again in Keras
 
 
 def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:

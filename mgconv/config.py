@@ -74,12 +74,8 @@ METHODS = {
     "pcd": Method(all_grids=False, chain_start="persistent"),
     "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
 }
-BASELINES = (
-    "dcgan",
-    "wgan",
-    "wgan_gp",
-    "context_encoder",
-)  # as published; of what follows only data, width, ...
+# as published; of what follows only data, width, ...
+BASELINES = ("dcgan", "wgan", "wgan_gp", "context_encoder")
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
 _MIDDLE = (*_SMALL, Conv(512, 3, 1))
@@ -183,6 +179,7 @@ class Config:
     grids: tuple[int, ...] = _setting((1, 4, 16, 64), "sizes of the grids")  # project page
     width: float = _setting(1.0, "multiplies the number of filters of every layer", ABOVE_0)
     batch_size: int = _setting(100, "images an update, and chains at once", FROM_2)  # author code
+    devices: str = _place("auto", "that share a batch: auto, cpu:2, gpu:all, gpu:2")
     num_updates: int = _place(1000, "updates of every net", ABOVE_0)
     minutes: float | None = _place(None, "instead: updates for so many minutes", ABOVE_0)
 

@@ -65,22 +65,15 @@ class GridLearner(tf.Module):
         """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
         return langevin(self.averaged or self.net, x0, self.synthesis, seed, project)
 
-    def update(
-        self,
-        observed: tf.Tensor,
-        coarser: tf.Tensor,
-        seed: tf.Tensor,
-        begin: Projection = tf.identity,
-        hold: Projection = tf.identity,
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def update(self, observed, coarser, seed, begin=tf.identity, hold=tf.identity):
         """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
 
         Args:
             observed: [B, s, s, C], the training images at this grid.
             coarser: [B, s', s', C], what `ChainStart.begin` takes.
             seed: int32 [2].
-            begin: what known pixels make of the chain start.
-            hold: projection after each Langevin step.
+            begin: Projection, what known pixels make of the chain start.
+            hold: Projection after each Langevin step.
 
         Returns:
             The synthesized images, [B, s, s, C], and scalars for the log.
@@ -106,15 +99,16 @@ class GridLearner(tf.Module):
             loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
-        self._average(weights)
         return gap, tf.linalg.global_norm(gradients)
 
-    def _average(self, weights):
+    def average(self) -> None:
+        """Moves the averaged weights, where there are some, toward those that learn."""
         if self.averaged is None:
             return
         count = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.average_decay, count / (9 + count))  # the start is soon forgotten
-        for average, weight in zip(self.averaged.trainable_variables, weights):
+        both = zip(self.averaged.trainable_variables, self.net.trainable_variables)
+        for average, weight in both:
             average.assign(decay * average + (1 - decay) * weight)
 
 
@@ -167,28 +161,36 @@ class MultigridLearner(tf.Module):
         Of images [B, S, S, C] it returns scalars `quantity/size`. With `visible`, bool
         [B, S, S, 1], the conditional of the hidden pixels given the visible ones is learned.
         """
+        scalars = self.update_grids(images, visible, fold_in(self.seed, self.update_count))
+        self.finish_update()
+        return scalars
+
+    def update_grids(self, images, visible, seed) -> dict[str, tf.Tensor]:
+        """What devices do side by side, each with a part of the batch and a seed of its own."""
         coarser, scalars = self._start(images, visible), {}  # [B, 1, 1, C]
-        seed = fold_in(self.seed, self.update_count)
         for index, grid in enumerate(self.grids):
             observed = downsample(images, grid.size)
             begin, hold = _known(images, visible, grid.size)
             coarser, info = grid.update(observed, coarser, fold_in(seed, index), begin, hold)
             scalars |= {f"{name}/{grid.size}": value for name, value in info.items()}
-        self.update_count.assign_add(1)
         return scalars
 
+    def finish_update(self) -> None:
+        """What is done once after them."""
+        for grid in self.grids:
+            grid.average()
+        self.update_count.assign_add(1)
+
     @tf.function(autograph=False)
-    def sample(
-        self,
-        colors: tf.Tensor,
-        seed: tf.Tensor,
-        images: tf.Tensor | None = None,
-        visible: tf.Tensor | None = None,
-    ) -> list[tf.Tensor]:
+    def sample(self, colors, seed, images=None, visible=None) -> list[tf.Tensor]:
         """Chains from colors [B, 1, 1, C] through all grids: [B, s, s, C] each, coarse to fine.
 
         Where `visible`, bool [B, S, S, 1], is True, pixels of images [B, S, S, C] are held.
         """
+        return self.run_chains(colors, seed, images, visible)
+
+    def run_chains(self, colors, seed, images, visible) -> list[tf.Tensor]:
+        """`sample` as devices do it side by side."""
         samples = [colors]
         for index, grid in enumerate(self.grids):
             begin, hold = _known(images, visible, grid.size)

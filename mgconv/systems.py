@@ -13,6 +13,7 @@ from mgconv.baselines.gan import GANS, GanLearner, GanSystem
 from mgconv.building import build_learner
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet, batches
+from mgconv.devices import make_strategy, own_folder
 from mgconv.energy import BatchStatistics, EnergyNet
 from mgconv.grids import downsample
 from mgconv.images import to_float
@@ -63,6 +64,7 @@ def learn(
     Returns:
         The learner and the seconds that its updates took.
     """
+    strategy, folder = make_strategy(config.devices), own_folder(folder)
     data = describe(images)
     conditional = config.classes == "each"
     if conditional:
@@ -76,7 +78,8 @@ def learn(
     stream(0)  # a batch larger than the data is told before a folder is made
     start = (images.colors, _reference(images, config))
     if learner is None:
-        learner = _build(config, data | {"num_images": num_images or len(images)}, *start)
+        facts = data | {"num_images": num_images or len(images)}
+        learner = _build(config, facts, *start, strategy)
         run = Run(folder, config, data)
     else:
         run = Run(folder, config, data)
@@ -106,9 +109,14 @@ def _reference(images, config):
     return to_float(images.pixels[np.sort(np.resize(rows, config.batch_size))])
 
 
-def _build(config: Config, data: dict[str, Any], colors=None, reference=None) -> Learner:
+def _build(
+    config: Config, data: dict[str, Any], colors=None, reference=None, strategy=None
+) -> Learner:
     """The learner of a run; without colors and reference images, one to be restored."""
     shape = (config.batch_size, config.size, config.size, data["channels"])
+    if config.method in BASELINES and strategy and strategy.num_replicas_in_sync > 1:
+        remedy = "Give --devices=cpu:1 or gpu:1."
+        raise UserError("Several devices cannot share the learning of", config.method, remedy)
     if config.method == "context_encoder":
         return ContextEncoderLearner(shape, config.width, config.seed)
     if config.method in BASELINES:
@@ -119,7 +127,7 @@ def _build(config: Config, data: dict[str, Any], colors=None, reference=None) ->
         return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
     if colors is None:
         colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
-    return build_learner(config, colors, reference, data["num_images"])
+    return build_learner(config, colors, reference, data["num_images"], strategy)
 
 
 def describe(images: ImageSet) -> dict[str, Any]:
@@ -221,11 +229,13 @@ class ClassConditionalSystem:
     Args:
         folder: of the run; a model of class `name` lies in folder/name.
         class_names: of the data set; labels are their indices.
+        devices: as `load` takes them.
         **dynamics: as `load` takes them.
     """
 
-    def __init__(self, folder: Path, class_names: list[str], **dynamics):
-        self.class_names, self._folder, self._dynamics = class_names, folder, dynamics
+    def __init__(self, folder: Path, class_names: list[str], devices: str, **dynamics):
+        self.class_names, self._folder = class_names, folder
+        self._options = {"devices": devices, **dynamics}
         self._system = None
 
     @property
@@ -238,7 +248,7 @@ class ClassConditionalSystem:
         """The model of one class, until the next call."""
         folder = self._folder / self.class_names[label]
         if self._system is None:
-            self._system = load(folder, **self._dynamics)
+            self._system = load(folder, **self._options)
         else:
             _restore(self._system.learner, folder)
         return self._system
@@ -256,11 +266,12 @@ class ClassConditionalSystem:
         return images
 
 
-def load(folder: str | os.PathLike, **dynamics) -> System:
+def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System:
     """The learned model in the folder of a run.
 
     Args:
         folder: of a run, or of one with a model a class.
+        devices: that share its chains, as the flag --devices; whatever it was learned on.
         **dynamics: noise, drift, num_langevin_steps or noise_end other than learned with.
 
     Raises:
@@ -278,9 +289,9 @@ def load(folder: str | os.PathLike, **dynamics) -> System:
         kind = ContextEncoderSystem if config.method == "context_encoder" else GanSystem
         return kind(learner, config, data)
     if config.classes == "each":
-        return ClassConditionalSystem(folder, data["class_names"], **dynamics)
+        return ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)
     config = dataclasses.replace(config, **dynamics)
-    learner = _build(config, data)
+    learner = _build(config, data, strategy=make_strategy(devices))
     _restore(learner, folder)
     return MultigridSystem(learner, config, data["class_names"])
 

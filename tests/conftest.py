@@ -21,10 +21,15 @@ def cache_dir(tmp_path_factory):
         yield folder
 
 
+def tiny_config(**given):
+    """A Config of two tiny grids; what is given overrides it."""
+    return make_config(**(TINY | given))
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """Makes a Config of two tiny grids; what is given overrides it."""
-    return lambda **given: make_config(**(TINY | given))
+    return tiny_config
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mgconv"
 
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
 LIBRARY = (
-    "images", "sources", "store", "datasets", "tracking", "training", "building",
+    "images", "sources", "store", "datasets", "tracking", "training", "devices", "building",
     "baselines.adversarial", "baselines.gan_nets", "baselines.gan",
     "baselines.context_encoder", "systems",
 )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Several devices that share every batch: GPUs of this machine, its CPU in parts, many machines."""
+
+import functools
+import json
+import os
+import re
+from pathlib import Path
+
+import tensorflow as tf
+
+from mgconv.config import UserError
+from mgconv.langevin import fold_in
+from mgconv.learner import MultigridLearner
+
+REMEDY = "Give auto, cpu:2, gpu:all or gpu:2."
+
+
+def make_strategy(devices: str) -> tf.distribute.Strategy:
+    """The strategy that --devices names; to be called before TensorFlow uses any device.
+
+    Args:
+        devices: "auto" takes all GPUs there are, else the CPU; "gpu:all", "gpu:N"; "cpu:N" cuts
+            the CPU into N logical devices. Where TF_CONFIG is set, each of its workers does so.
+
+    Raises:
+        UserError: another word, or more GPUs than there are.
+    """
+    match = re.fullmatch(r"auto|gpu:all|(cpu|gpu):([1-9]\d*)", devices)
+    if not match:
+        raise UserError("--devices says nothing known", f'"{devices}"', REMEDY)
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    kind, number = match[1], int(match[2] or 0)
+    if kind == "cpu":
+        names = _cut_cpu(number)
+    else:
+        if number > len(gpus) or (devices == "gpu:all" and not gpus):
+            raise UserError(f"--devices={devices}, GPUs there", len(gpus), REMEDY)
+        names = [f"GPU:{index}" for index in range(number or len(gpus))] or ["CPU:0"]
+    return _strategy(tuple(names))
+
+
+@functools.cache  # the collectives of two strategies in one process take each other's keys
+def _strategy(names: tuple[str, ...]) -> tf.distribute.Strategy:
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if len(names) > 1:
+        return tf.distribute.MirroredStrategy(names)
+    return tf.distribute.get_strategy()
+
+
+def _cut_cpu(number):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    parts = tf.config.get_logical_device_configuration(cpu)
+    if number > 1 and len(parts or [0]) != number:
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(number)]
+        tf.config.set_logical_device_configuration(cpu, parts)
+    return [f"CPU:{index}" for index in range(number)]
+
+
+def own_folder(folder: str | os.PathLike) -> Path:
+    """Where this process keeps the run: the folder, of workers after the first one inside it."""
+    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
+    index = int(task.get("index", 0))
+    return Path(folder) / f"worker-{index}" if index else Path(folder)
+
+
+class DistributedLearner(MultigridLearner):
+    """Algorithm 1 with every batch, and every batch of samples, shared by the strategy's replicas.
+
+    Weights are mirrored, gradients summed over replicas. With batch statistics each replica
+    normalizes by its own part of the batch. Noise differs from replica to replica, so a run on two
+    devices is not the run on one; both restore each other's checkpoints.
+
+    Raises:
+        UserError: the batch cannot be shared evenly.
+    """
+
+    def __init__(self, grids, seed, colors, reference, strategy: tf.distribute.Strategy):
+        super().__init__(grids, seed, colors, reference)
+        self._strategy = strategy
+        if self.batch_size % strategy.num_replicas_in_sync:
+            found = f"{self.batch_size} images, {strategy.num_replicas_in_sync} devices"
+            raise UserError("A batch cannot be shared evenly", found, "Give another --batch_size.")
+
+    @tf.function(autograph=False)
+    def train_step(
+        self, images: tf.Tensor, visible: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """As MultigridLearner; scalars are means over replicas."""
+        seed = fold_in(self.seed, self.update_count)
+
+        def update(images, visible):
+            replica = _replica()
+            parts = [_part(x, replica, self._num) for x in (images, visible)]
+            return self.update_grids(*parts, fold_in(seed, replica))
+
+        scalars = self._strategy.run(update, (images, visible))
+        self.finish_update()
+        mean = tf.distribute.ReduceOp.MEAN
+        return {name: self._strategy.reduce(mean, x, axis=None) for name, x in scalars.items()}
+
+    @tf.function(autograph=False)
+    def sample(self, colors, seed, images=None, visible=None) -> list[tf.Tensor]:
+        """As MultigridLearner; chains are shared by the replicas, which then have all of them."""
+
+        def chains(*tensors):
+            replica = _replica()
+            colors, images, visible = (_part(x, replica, self._num) for x in tensors)
+            return self.run_chains(colors, fold_in(seed, replica), images, visible)
+
+        parts = self._strategy.run(chains, (colors, images, visible))
+        return [self._strategy.gather(x, axis=0) for x in parts]
+
+    @property
+    def _num(self):
+        return self._strategy.num_replicas_in_sync
+
+
+def _replica():
+    return tf.distribute.get_replica_context().replica_id_in_sync_group
+
+
+def _part(x, replica, num):
+    """This replica's rows of a tensor."""
+    if x is None:
+        return None
+    size = x.shape[0] // num
+    return tf.ensure_shape(x[replica * size : (replica + 1) * size], [size, *x.shape[1:]])

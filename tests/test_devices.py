@@ -1,0 +1,99 @@
+"""Several devices: two logical ones of a CPU, and two processes, against one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mgconv.config import UserError
+from mgconv.devices import make_strategy
+
+SCRIPT = Path(__file__).with_name("two_devices.py")
+
+
+def start(program, folder, **environment):
+    """two_devices.py as a process of its own."""
+    roots = os.pathsep.join([str(SCRIPT.parents[1]), str(SCRIPT.parent)])
+    variables = os.environ | {"PYTHONPATH": roots} | environment
+    command = [sys.executable, str(SCRIPT), program, str(folder)]
+    return subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def answer(process):
+    """What it printed."""
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-2000:]
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What one and two logical devices learned and sampled."""
+    return answer(start("replicas", tmp_path_factory.mktemp("replicas")))
+
+
+@pytest.mark.parametrize("name", ["", "author "])
+def test_two_replicas_learn_what_one_learns_on_the_whole_batch(found, name):
+    """Without noise and batch statistics; after five updates, averaged weights as well."""
+    one, two = (np.array(found[f"{name}{number}"]) for number in ("one", "two"))
+    np.testing.assert_allclose(one, two, atol=1e-5)
+    assert np.abs(one - np.array(found["author one" if not name else "one"])).max() > 1e-5
+
+
+def test_chains_are_shared_and_in_order(found):
+    np.testing.assert_allclose(found["2 on 2"], found["2 on 1"], atol=1e-5)
+    assert np.shape(found["2 on 2"]) == (6, 4, 4, 3)
+
+
+def test_replicas_have_different_noise(found):
+    first, second = np.split(np.array(found["noisy samples"]), 2)
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_a_run_on_two_devices_goes_on_on_one(found):
+    assert found["further"] == 7
+
+
+def test_what_cannot_be_shared_is_told(found):
+    pool, batch, gan = found["refused"]
+    assert "persistent chains cannot be shared by: 2 devices" in pool
+    assert "cannot be shared evenly: 5 images, 2 devices" in batch
+    assert "cannot share the learning of: dcgan" in gan
+
+
+def test_two_processes_learn_what_one_learns(found, tmp_path):
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            ports.append(free.getsockname()[1])
+    cluster = {"worker": [f"localhost:{port}" for port in ports]}
+    workers = [
+        start("worker", tmp_path, TF_CONFIG=json.dumps({"cluster": cluster, "task": task}))
+        for task in ({"type": "worker", "index": 0}, {"type": "worker", "index": 1})
+    ]
+    for process in workers:
+        np.testing.assert_allclose(answer(process)["weights"], found["one"], atol=1e-5)
+    assert (tmp_path / "config.json").exists()
+    assert (tmp_path / "worker-1" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("devices", "told"),
+    [
+        ("tpu", '--devices says nothing known: "tpu"'),
+        ("cpu:0", "nothing known"),
+        ("gpu:all", "--devices=gpu:all, GPUs there: 0"),
+        ("gpu:7", "--devices=gpu:7, GPUs there: 0"),
+    ],
+)
+def test_devices_that_are_not_there_are_told(devices, told):
+    with pytest.raises(UserError, match=told):
+        make_strategy(devices)
