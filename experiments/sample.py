@@ -20,7 +20,7 @@ def define_flags(values) -> None:
     flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
     flags.DEFINE_integer("num", 64, "images to draw, of each class", 1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "seed of the draw", 0, flag_values=values)
-    define_config_flags(values, DYNAMICS)
+    define_config_flags(values, (*DYNAMICS, "devices"))
 
 
 def run(values) -> None:
@@ -38,7 +38,7 @@ def run(values) -> None:
 
     given = given_settings(values)
     dynamics = {name: given[name] for name in DYNAMICS if name in given}
-    system = mgconv.load(folder, **dynamics)
+    system = mgconv.load(folder, given.get("devices", "auto"), **dynamics)
     classes = getattr(system, "labels", [0])
     labels = np.repeat(classes, num)
     words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]

@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 __all__ = ["UserError", "load"]
 
 
-def load(folder, **dynamics):
+def load(folder, devices="auto", **dynamics):
     """The finished run in `folder` as a System: see `mgconv.systems.load`."""
     from mgconv.systems import load as load_system
 
-    return load_system(folder, **dynamics)
+    return load_system(folder, devices, **dynamics)

@@ -60,6 +60,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
             config.normalization,
             config.activation,
             config.reference_sigma,
+            config.mixed_precision,
         )
 
     return GridLearner(
@@ -71,6 +72,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
+        jit_compile=config.jit_compile,
         **({"change_gradients": _changed_sums} if config.author_gradients else {}),
     )
 

@@ -130,6 +130,7 @@ SCALES = {
 
 
 NORMALIZATIONS, OBJECTIVES = ("batch", "none"), ("generative", "conditional")
+PRECISIONS = ("float32", "bfloat16")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
 ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
 _LEGAL = {
@@ -203,9 +204,13 @@ class Config:
     average_decay: float = _setting(0.0, "of averaged weights for samples; 0: the last", SHARE)
     pool_size: int | None = _setting(None, "persistent chains; else ten batches", ABOVE_0)
 
+    jit_compile: bool = _setting(False, "compile chains by XLA; other draws of noise than without")
+    mixed_precision: str = _setting("float32", "of convolutions", choices=PRECISIONS)
     seed: int = _setting(0, "of weights, chains and the order of images", FROM_0)
     out: str | None = _place(None, "folder of the run")
     resume: str = _place("auto", "go on where a run is", choices=("auto", "must", "never"))
+    deterministic: bool = _place(False, "the same bits in every run on a GPU, slower")
+    profile: int = _place(0, "updates to trace for TensorBoard's profiler", FROM_0)
     log_every: int = _place(10, "updates between two lines of metrics", ABOVE_0)
     checkpoint_every: int = _place(200, "updates between two checkpoints", ABOVE_0)
     preview_every: int = _place(200, "updates between two pictures of samples", ABOVE_0)

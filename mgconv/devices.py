@@ -85,9 +85,7 @@ class DistributedLearner(MultigridLearner):
             raise UserError("A batch cannot be shared evenly", found, "Give another --batch_size.")
 
     @tf.function(autograph=False)
-    def train_step(
-        self, images: tf.Tensor, visible: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
+    def train_step(self, images, visible=None) -> dict[str, tf.Tensor]:
         """As MultigridLearner; scalars are means over replicas."""
         seed = fold_in(self.seed, self.update_count)
 

@@ -49,6 +49,7 @@ class EnergyNet(keras.Model):
         normalization: a key of NORMALIZATIONS.
         activation: "leaky_relu" (slope 0.2) or the name of a Keras activation.
         reference_sigma: sigma of the reference on [-1, 1]; None leaves the reference out.
+        precision: in which convolutions compute; all else, also their weights, is float32.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class EnergyNet(keras.Model):
         normalization: str = "batch",
         activation: str = "relu",
         reference_sigma: float | None = None,
+        precision: str = "float32",
     ):
         super().__init__(name=f"grid_{spec.size}")
         self.spec, self.reference_sigma = spec, reference_sigma
         make_norm = NORMALIZATIONS[normalization]
+        policy = "mixed_bfloat16" if precision == "bfloat16" else precision
         self.convolutions = [
-            keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, "same")
+            keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, "same", dtype=policy)
             for conv in spec.convs
         ]
         self.norms = [make_norm() for _ in spec.convs]

@@ -12,8 +12,6 @@ from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
 from mgconv.langevin import ChainInfo, fold_in, langevin
 
-Projection = Callable[[tf.Tensor], tf.Tensor]
-
 
 class GridLearner(tf.Module):
     """One grid: its net, the start of its training chains, its optimizer.
@@ -28,6 +26,7 @@ class GridLearner(tf.Module):
         averaged: a second net for the running average of the weights; synthesis then uses it.
         average_decay: decay of that average.
         change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
+        jit_compile: chains are compiled by XLA.
     """
 
     def __init__(
@@ -41,12 +40,14 @@ class GridLearner(tf.Module):
         averaged: EnergyNet | None = None,
         average_decay: float = 0.0,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
+        jit_compile: bool = False,
     ):
         super().__init__()
         self.net, self.start, self.optimizer = net, start, optimizer
         self.training, self.synthesis = training, synthesis
         self.data_noise, self.change_gradients = data_noise, change_gradients
         self.averaged, self.average_decay = averaged, average_decay
+        self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
         self.size = net.spec.size
         optimizer.build(net.trainable_variables)
 
@@ -59,11 +60,9 @@ class GridLearner(tf.Module):
                 variable.assign(tf.zeros_like(variable))
         self.start.reset()
 
-    def synthesize(
-        self, x0: tf.Tensor, seed: tf.Tensor, project: Projection = tf.identity
-    ) -> tuple[tf.Tensor, ChainInfo]:
+    def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
         """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
-        return langevin(self.averaged or self.net, x0, self.synthesis, seed, project)
+        return self.langevin(self.averaged or self.net, x0, self.synthesis, seed, project)
 
     def update(self, observed, coarser, seed, begin=tf.identity, hold=tf.identity):
         """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
@@ -72,8 +71,8 @@ class GridLearner(tf.Module):
             observed: [B, s, s, C], the training images at this grid.
             coarser: [B, s', s', C], what `ChainStart.begin` takes.
             seed: int32 [2].
-            begin: Projection, what known pixels make of the chain start.
-            hold: Projection after each Langevin step.
+            begin: [B, s, s, C] -> the same, what known pixels make of the chain start.
+            hold: the same after each Langevin step.
 
         Returns:
             The synthesized images, [B, s, s, C], and scalars for the log.
@@ -81,7 +80,7 @@ class GridLearner(tf.Module):
         z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
         observed = tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
         x0 = begin(self.start.begin(observed, coarser))
-        synthesized, info = langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
+        synthesized, info = self.langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
         self.start.end(synthesized)
         gap, gradient_norm = self._ascend(observed, synthesized)
         contrast = tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed)))
@@ -122,9 +121,7 @@ class MultigridLearner(tf.Module):
         reference: [B, S, S, C], observed images that fill up a batch; B chains run at once.
     """
 
-    def __init__(
-        self, grids: list[GridLearner], seed: int, colors: np.ndarray, reference: np.ndarray
-    ):
+    def __init__(self, grids: list[GridLearner], seed: int, colors, reference):
         super().__init__()
         self.grids, self.batch_size = grids, len(reference)
         self.update_count = tf.Variable(0, dtype=tf.int64)
@@ -153,9 +150,7 @@ class MultigridLearner(tf.Module):
         self.reference.assign(reference)
 
     @tf.function(autograph=False)
-    def train_step(
-        self, images: tf.Tensor, visible: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
+    def train_step(self, images, visible=None) -> dict[str, tf.Tensor]:
         """One iteration of Algorithm 1: sample from coarse to fine, update each grid.
 
         Of images [B, S, S, C] it returns scalars `quantity/size`. With `visible`, bool

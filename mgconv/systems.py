@@ -65,6 +65,8 @@ def learn(
         The learner and the seconds that its updates took.
     """
     strategy, folder = make_strategy(config.devices), own_folder(folder)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     data = describe(images)
     conditional = config.classes == "each"
     if conditional:
@@ -93,6 +95,7 @@ def learn(
         log_every=config.log_every,
         checkpoint_every=config.checkpoint_every,
         preview_every=config.preview_every,
+        num_profiled=config.profile,
     )
     return learner, seconds
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from mgconv.config import UserError
 from mgconv.tracking import Run
 
+NUM_WARM = 3  # updates ahead of a profile
 NUM_TIMED = 20  # updates after the first by which --minutes becomes a number of updates
 
 
@@ -120,6 +121,7 @@ def train(
     log_every: int = 10,
     checkpoint_every: int = 200,
     preview_every: int = 200,
+    num_profiled: int = 0,
 ) -> float:
     """Learns until `num_updates`, from where the run's last checkpoint stands.
 
@@ -132,6 +134,7 @@ def train(
         log_every: updates between two lines of metrics.
         checkpoint_every: updates between two checkpoints.
         preview_every: updates between two pictures.
+        num_profiled: updates traced for TensorBoard's profiler, after a few others.
 
     Returns:
         Seconds spent in updates, all sessions of the run together; tracing and pictures left out.
@@ -149,6 +152,7 @@ def train(
         return seconds_before
     with contextlib.closing(run), _progress_bar(first, total) as progress:
         for update, batch in zip(itertools.count(first + 1), batches(first)):
+            _profile(run, update - first - NUM_WARM, num_profiled, update >= total)
             scalars, elapsed = _timed_update(learner, batch)
             checkpoints.check(scalars)
             if update > first + 1:  # the first one is traced
@@ -169,6 +173,14 @@ def train(
             if last:
                 break
     return seconds
+
+
+def _profile(run: Run, update: int, num: int, last: bool) -> None:
+    """Starts the trace ahead of update 1, ends it ahead of update num + 1 or the last one."""
+    if num and update == 1 and not last:
+        tf.profiler.experimental.start(str(run.folder / "tensorboard"))
+    elif num and (update == num + 1 or (last and 1 < update <= num)):
+        tf.profiler.experimental.stop()
 
 
 def _timed_update(learner: Learner, batch) -> tuple[dict[str, float], float]:

@@ -486,3 +486,49 @@ def test_learning_with_a_mask_still_observes_whole_images(build):
     learner = spied(build(data_noise=0.0))
     learner.train_step(batch(1), mask(2))
     np.testing.assert_array_equal(learner.grids[-1].start.observed, batch(1))
+
+
+# -- faster ways of the same
+
+
+def after_updates(learner, num=3):
+    """All its weights after a few updates, as one vector."""
+    for index in range(num):
+        scalars = learner.train_step(batch(index))
+    assert all(np.isfinite(value) for value in scalars.values())
+    return np.concatenate([np.ravel(weight) for weight in learner.weights])
+
+
+@pytest.mark.parametrize("recipe", ["modern", "photographs"])
+def test_compiled_chains_learn_what_others_learn(build, recipe):
+    """Without noise: XLA draws other random numbers for the same seed.
+
+    By SGD: Adam makes steps of the rounding in gradients that are 0, ahead of batch statistics.
+    """
+    given = {"recipe": recipe, "optimizer": "sgd", "learning_rate": 0.01, **NO_NOISE}
+    plain, compiled = (
+        after_updates(build(jit_compile=compiled, **given)) for compiled in (False, True)
+    )
+    assert np.abs(plain - compiled).max() < 1e-3 * np.abs(plain).max()
+
+
+def test_convolutions_in_bfloat16_have_nearly_the_energies_of_float32():
+    """8 bits of mantissa: within 2 % of the spread over images; all that is kept is float32."""
+    spec = GridSpec(8, grid_spec("paper", 16, 0.1).convs)
+    plain, mixed = (
+        EnergyNet(spec, C, 3, "none", "silu", precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    images = batch(1, 8)
+    energies, close = plain(images), mixed(images)
+    assert close.dtype == tf.float32
+    assert {weight.dtype for weight in mixed.weights} == {"float32"}
+    assert {x.dtype for x in mixed.features(images)} == {tf.float32}
+    spread = np.std(energies)
+    assert 0 < np.abs(energies - close).max() < 0.02 * spread + 1e-3 * np.abs(energies).max()
+
+
+def test_bfloat16_learns_with_float32_state(build):
+    learner = build(mixed_precision="bfloat16")
+    after_updates(learner)
+    assert {x.dtype for x in learner.sample(colors_of(1), SEED)} == {tf.float32}

@@ -382,3 +382,10 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(checkpointed, open_ru
     learner = Toy()
     go(learner, open_run())
     assert (learner.calls, float(learner.weight)) == (4, 36)
+
+
+@pytest.mark.parametrize(("num", "traces"), [(0, 0), (2, 1), (20, 1)])  # 20: more than there are
+def test_a_profile_is_written_where_asked_for(num, traces, open_run):
+    run = open_run()
+    go(Toy(), run, num_profiled=num)
+    assert len(list(run.folder.rglob("*.xplane.pb"))) == traces
