@@ -8,7 +8,7 @@ from mgconv.config import UserError
 
 C_GRID = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # of standardised features
 NUM_FOLDS = 3
-NUM_CHOOSING = 1000  # labels at most by which C is chosen
+NUM_CHOOSING = 500  # labels at most by which C is chosen: more cost time, and change it little
 TOLERANCE, MAX_ITERATIONS = 1e-2, 1000  # of the primal solver; liblinear's own
 
 
