@@ -7,8 +7,8 @@ import numpy as np
 from mgconv.config import UserError
 
 C_GRID = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # of standardised features
-NUM_FOLDS = 3
-NUM_CHOOSING = 500  # labels at most by which C is chosen: more cost time, and change it little
+NUM_FOLDS = 2  # of 1,000 labels as sure as 3, in a third of the time; 500 labels chose worse
+NUM_CHOOSING = 1000  # labels at most by which C is chosen
 TOLERANCE, MAX_ITERATIONS = 1e-2, 1000  # of the primal solver; liblinear's own
 
 
