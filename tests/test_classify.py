@@ -32,7 +32,7 @@ def test_draws_are_told_apart_by_their_seed_and_equal_for_equal_ones():
 
 
 @pytest.mark.parametrize(
-    ("num", "told"), [(3, "Give between 4 and 100"), (101, "Give between 4 and 100")]
+    ("num", "told"), [(7, "Give between 8 and 100"), (101, "Give between 8 and 100")]
 )
 def test_impossible_numbers_of_labels_are_told(num, told):
     with pytest.raises(UserError, match=told):

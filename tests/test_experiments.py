@@ -157,8 +157,8 @@ BAD = [
     ("inpaint", ["--run=x", "--image=/none.png", "--mask=x"], "Cannot read /none.png"),
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
     ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
-    ("exp2_classification", ["--num_labels=5"], "Give between 10 and 1257"),
-    ("exp2_classification", ["--num_labels=2000"], "Give between 10 and 1257"),
+    ("exp2_classification", ["--num_labels=5"], "Give between 20 and 1257"),
+    ("exp2_classification", ["--num_labels=2000"], "Give between 20 and 1257"),
     ("exp1_synthesis", ["--datasets=celebrities"], 'Unknown data set: "celebrities"'),
 ]
 

@@ -29,11 +29,12 @@ def labeled_subset(labels: np.ndarray, num: int, num_classes: int, seed: int) ->
         seed: of the draw.
 
     Raises:
-        UserError: fewer than the classes, more than there are, a class missing.
+        UserError: fewer than two a class, more than there are, a class missing.
     """
     counts = np.bincount(labels, minlength=num_classes)
-    if not num_classes <= num <= len(labels):
-        remedy = f"Give between {num_classes} and {len(labels)}."
+    least = NUM_FOLDS * num_classes  # a label of every class in each fold
+    if not least <= num <= len(labels):
+        remedy = f"Give between {least} and {len(labels)}."
         raise UserError("Cannot draw so many labels", num, remedy)
     if not counts.all():
         missing = ", ".join(map(str, np.flatnonzero(counts == 0)))
@@ -108,7 +109,7 @@ def _choose_c(features, labels, seed):
     """The C of most right answers, from the least up until they grow fewer."""
     from sklearn.model_selection import StratifiedKFold
 
-    folds = StratifiedKFold(_num_folds(labels), shuffle=True, random_state=seed)
+    folds = StratifiedKFold(NUM_FOLDS, shuffle=True, random_state=seed)
     parts = []
     for known, held in folds.split(features, labels):
         standard = _Standard(features[known])
@@ -121,10 +122,6 @@ def _choose_c(features, labels, seed):
         if scores[-1] < max(scores):
             break
     return C_GRID[int(np.argmax(scores))]  # the smallest of equal ones
-
-
-def _num_folds(labels: np.ndarray) -> int:
-    return int(min(NUM_FOLDS, max(2, np.bincount(labels)[np.unique(labels)].min())))
 
 
 def _make_svm(c: float, seed: int):
