@@ -181,8 +181,12 @@ def main(
         sys.exit(f"{' '.join(str(error).split())}. --help lists all flags.")
     except UserError as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("Interrupted. The same command goes on from the last checkpoint.")
+    except KeyboardInterrupt as stop:
+        if not stop.args:
+            sys.exit("Interrupted. The same command goes on from the last checkpoint.")
+        from mgconv.tracking import command_line
+
+        print(f"{stop}. To go on: {command_line()}", flush=True)
 
 
 def _help(about: str, values: flags.FlagValues) -> str:

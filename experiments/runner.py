@@ -40,8 +40,8 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
     A method that diverged is a row as well: {"failed": {"failed": what happened}}.
     """
+    from mgconv.checkpoints import DivergenceError
     from mgconv.systems import learn
-    from mgconv.training import DivergenceError
 
     print(f"{entry.folder}: learning or reusing", flush=True)
     try:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from mgconv.baselines.context_encoder import ContextEncoderLearner, ContextEncoderSystem
 from mgconv.baselines.gan import GANS, GanLearner, GanSystem
 from mgconv.building import build_learner
+from mgconv.checkpoints import Checkpoints
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet, batches
 from mgconv.devices import make_strategy, own_folder
@@ -19,7 +20,7 @@ from mgconv.grids import downsample
 from mgconv.images import to_float
 from mgconv.learner import MultigridLearner, fold_in
 from mgconv.tracking import Run, read_config
-from mgconv.training import Checkpoints, Learner, train
+from mgconv.training import Learner, train
 
 
 class System(Protocol):

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -91,7 +92,7 @@ def provenance() -> dict[str, Any]:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return {
-        "command": " ".join(["python -m", _module_name(), *sys.argv[1:]]),
+        "command": command_line(),
         "commit": commit or "unknown",
         "versions": {p: v for p in packages if (v := _version(p))},
         "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
@@ -99,9 +100,13 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def _module_name():
+def command_line() -> str:
+    """The command of this program, as it is to be run again."""
     main = sys.modules["__main__"]
-    return main.__spec__.name if getattr(main, "__spec__", None) else Path(sys.argv[0]).name
+    spec = getattr(main, "__spec__", None)
+    return shlex.join(
+        ["python", "-m", spec.name if spec else Path(sys.argv[0]).name, *sys.argv[1:]]
+    )
 
 
 def _version(package):

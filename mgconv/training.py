@@ -3,22 +3,19 @@
 import contextlib
 import itertools
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import tensorflow as tf
 
-from mgconv.config import UserError
+from mgconv.checkpoints import Checkpoints, locked
 from mgconv.tracking import Run
 
 NUM_WARM = 3  # updates ahead of a profile
 NUM_TIMED = 20  # updates after the first by which --minutes becomes a number of updates
-
-
-class DivergenceError(UserError):
-    """Training met a value that is not finite."""
 
 
 class Learner(Protocol):
@@ -39,76 +36,6 @@ class Learner(Protocol):
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Images [B, s, s, C] for a person to look at."""
-
-
-class Checkpoints:
-    """The checkpoints of a learner in a run's folder, and the seconds it has learned."""
-
-    def __init__(self, learner: Learner, folder: Path):
-        self.seconds = tf.Variable(0.0, dtype=tf.float64)
-        self._learner, self.folder = learner, Path(folder)
-        self._checkpoint = tf.train.Checkpoint(learner=learner, seconds=self.seconds)
-        try:
-            self._manager = tf.train.CheckpointManager(
-                self._checkpoint, str(folder), max_to_keep=2, step_counter=learner.update_count
-            )
-        except ValueError:
-            raise self._unusable("its file `checkpoint` is damaged") from None
-        written = len(list(self.folder.glob("*.index")))
-        registered = (self.folder / "checkpoint").exists()
-        # one that is not registered is a first save that was killed: starting over loses nothing
-        if self._manager.latest_checkpoint is None and written > (0 if registered else 1):
-            raise self._unusable("its file `checkpoint` names none of them")
-
-    def restore(self) -> bool:
-        """Reads the latest checkpoint; False when there is none.
-
-        Raises:
-            UserError: it is truncated, or another model's.
-        """
-        path = self._manager.latest_checkpoint
-        if path is None:
-            return False
-        try:
-            status = self._checkpoint.restore(path)
-            status.assert_existing_objects_matched()
-            status.assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError, LookupError, TypeError) as error:
-            found = str(error).strip().split("\n")[0][:120]
-            raise self._unusable(
-                f"{Path(path).name} is damaged or another model's ({found})"
-            ) from None
-        return True
-
-    def _unusable(self, found: str) -> UserError:
-        remedy = "Put a copy in its place, or delete the folder to start over."
-        return UserError(f"Cannot use checkpoint in {self.folder}", found, remedy)
-
-    def save(self) -> None:
-        """Writes a checkpoint, unless a weight is not finite."""
-        update = int(self._learner.update_count)
-        finite = (tf.reduce_all(tf.math.is_finite(weight)) for weight in self._learner.weights)
-        if not all(map(bool, finite)):
-            raise _diverged("a weight", "not finite", update, self._manager.latest_checkpoint)
-        try:
-            self._manager.save(checkpoint_number=update)
-        except (tf.errors.OpError, OSError) as error:
-            found = str(error).strip().split("\n")[0][:120]
-            remedy = "Free space and run the same command: it goes on from the last checkpoint."
-            raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
-
-    def check(self, scalars: dict[str, float]) -> None:
-        """Stops at the first scalar that is not finite."""
-        for name, value in scalars.items():
-            if not math.isfinite(value):
-                update = int(self._learner.update_count)
-                raise _diverged(name, value, update, self._manager.latest_checkpoint)
-
-
-def _diverged(name, value, update, latest):
-    last = f"The last good checkpoint is {latest}; l" if latest else "L"
-    remedy = f"{last}ower --learning_rate or --drift, or try --recipe=modern."
-    return DivergenceError("Training diverged", f"{name} = {value} at update {update}", remedy)
 
 
 def train(
@@ -141,38 +68,66 @@ def train(
 
     Raises:
         DivergenceError: a value is not finite; the last checkpoint is good.
-        UserError: a checkpoint cannot be read or written.
+        UserError: a checkpoint cannot be read or written; another process learns in the folder.
+        KeyboardInterrupt: SIGTERM or SIGINT came; where all was saved, it says so.
     """
-    checkpoints = Checkpoints(learner, run.checkpoints)
-    checkpoints.restore()
-    first, seconds_before = int(learner.update_count), float(checkpoints.seconds)
-    run.rewind(first)
-    total = _num_updates(run, minutes, num_updates)
-    if first >= total:
-        return seconds_before
-    with contextlib.closing(run), _progress_bar(first, total) as progress:
-        for update, batch in zip(itertools.count(first + 1), batches(first)):
-            _profile(run, update - first - NUM_WARM, num_profiled, update >= total)
-            scalars, elapsed = _timed_update(learner, batch)
-            checkpoints.check(scalars)
-            if update > first + 1:  # the first one is traced
-                checkpoints.seconds.assign_add(elapsed)
-            seconds = float(checkpoints.seconds)
-            if minutes and update == first + 1 + NUM_TIMED:
-                run.seconds_per_update((seconds - seconds_before) / NUM_TIMED)
-                total = progress.total = _num_updates(run, minutes, num_updates)
-            last = update >= total
-            if last or update % log_every == 0:
-                run.log(update, scalars | {"seconds": seconds, "seconds_per_update": elapsed})
-            if last or update % preview_every == 0:
-                run.preview(update, learner.preview(tf.constant([0, update])))
-            if last or update % checkpoint_every == 0:
-                checkpoints.save()
-            progress.set_postfix_str(_brief(scalars), refresh=False)
-            progress.update()
-            if last:
-                break
-    return seconds
+    with locked(run.folder):
+        checkpoints = Checkpoints(learner, run.checkpoints)
+        checkpoints.restore()
+        first, seconds_before = int(learner.update_count), float(checkpoints.seconds)
+        run.rewind(first)
+        total = _num_updates(run, minutes, num_updates)
+        if first >= total:
+            return seconds_before
+        progress_bar = _progress_bar(first, total)
+        with contextlib.closing(run), progress_bar as progress, _told_to_stop() as told:
+            for update, batch in zip(itertools.count(first + 1), batches(first)):
+                _profile(run, update - first - NUM_WARM, num_profiled, update >= total)
+                scalars, elapsed = _timed_update(learner, batch)
+                checkpoints.check(scalars)
+                if update > first + 1:  # the first one is traced
+                    checkpoints.seconds.assign_add(elapsed)
+                seconds = float(checkpoints.seconds)
+                if minutes and update == first + 1 + NUM_TIMED:
+                    run.seconds_per_update((seconds - seconds_before) / NUM_TIMED)
+                    total = progress.total = _num_updates(run, minutes, num_updates)
+                last = update >= total
+                if last or update % log_every == 0:
+                    run.log(update, scalars | {"seconds": seconds, "seconds_per_update": elapsed})
+                if last or update % preview_every == 0:
+                    run.preview(update, learner.preview(tf.constant([0, update])))
+                stopping = told.is_set()
+                if last or stopping or update % checkpoint_every == 0:
+                    checkpoints.save()
+                if stopping and not last:
+                    raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
+                progress.set_postfix_str(_brief(scalars), refresh=False)
+                progress.update()
+                if last:
+                    break
+        return seconds
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM or SIGINT sets; the second does what it does elsewhere."""
+    told = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield told  # Python lets only the main thread hear signals
+        return
+
+    def tell(number, frame):
+        told.set()
+        signal.signal(number, before[number])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, tell)
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _profile(run: Run, update: int, num: int, last: bool) -> None:

@@ -1,6 +1,7 @@
 """The loop: interrupted is uninterrupted, divergence is caught, bad checkpoints are told."""
 
 import itertools
+import signal
 import types
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 import tensorflow as tf
 
 from mgconv import training
+from mgconv.checkpoints import Checkpoints, DivergenceError, locked
 from mgconv.config import UserError
 from mgconv.systems import learn
 from mgconv.tracking import Run, read_metrics, write_json
-from mgconv.training import NUM_TIMED, Checkpoints, DivergenceError, train
+from mgconv.training import NUM_TIMED, train
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
 
@@ -322,14 +324,96 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_checkpoint_is_told_and_nothing_is_forgotten(damage, checkpointed, open_run):
-    damage(checkpointed.checkpoints)
+def lists(name):
+    """Whether a damage is to TensorFlow's list of checkpoints."""
+    return name.startswith("list")
+
+
+@pytest.mark.parametrize("name", filter(lists, DAMAGES))
+def test_a_damaged_list_of_checkpoints_is_told_and_nothing_is_forgotten(
+    name, checkpointed, open_run
+):
+    DAMAGES[name](checkpointed.checkpoints)
     message = one_line(lambda: go(Toy(), open_run()))
     assert str(checkpointed.checkpoints) in message
     assert logged(checkpointed) == [1, 2, 3, 4]
     names = {path.name for path in checkpointed.checkpoints.iterdir()}
     assert {"ckpt-2.index", "ckpt-4.index"} <= names
+
+
+@pytest.mark.parametrize("name", itertools.filterfalse(lists, DAMAGES))
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    name, checkpointed, open_run, capsys
+):
+    DAMAGES[name](checkpointed.checkpoints)
+    learner = Toy()
+    go(learner, open_run())
+    assert "ckpt-4: passed over, not as its manifest says" in capsys.readouterr().out
+    assert (learner.calls, float(learner.weight)) == (6, 36)  # from update 2 on, the same end
+    assert logged(checkpointed) == list(range(1, 9))
+
+
+def test_a_changed_byte_is_noticed(checkpointed, open_run, capsys):
+    """TensorFlow reads such a file without a word."""
+    path = next(checkpointed.checkpoints.glob("ckpt-4.data*"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    go(Toy(), open_run())
+    assert "ckpt-4: passed over" in capsys.readouterr().out
+
+
+def test_where_all_are_damaged_it_is_told(checkpointed, open_run):
+    for path in checkpointed.checkpoints.glob("*.data*"):
+        truncate(path, 3)
+    assert "all of them are damaged" in one_line(lambda: go(Toy(), open_run()))
+
+
+def test_a_save_that_was_killed_ahead_of_its_manifest_is_passed_over(
+    checkpointed, open_run, capsys
+):
+    (checkpointed.checkpoints / "ckpt-4.sha256.json").unlink()
+    learner = Toy()
+    go(learner, open_run())
+    assert "ckpt-4: passed over, it has no readable manifest" in capsys.readouterr().out
+    assert learner.calls == 6
+
+
+def test_a_run_of_a_version_without_manifests_goes_on(checkpointed, open_run):
+    for path in checkpointed.checkpoints.glob("*.sha256.json"):
+        path.unlink()
+    learner = Toy()
+    go(learner, open_run())
+    assert learner.calls == 4
+
+
+def test_there_is_a_manifest_for_every_checkpoint_and_no_other(checkpointed):
+    names = {path.name for path in checkpointed.checkpoints.glob("*.json")}
+    assert names == {"ckpt-2.sha256.json", "ckpt-4.sha256.json"}
+
+
+def test_a_folder_has_one_learner_at_a_time(open_run):
+    run = open_run()
+    with locked(run.folder):
+        assert "Another process is learning in" in one_line(lambda: go(Toy(), open_run()))
+    go(Toy(), open_run())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_the_run_goes_on_where_it_was(number, open_run):
+    def signaled(first):
+        for index, batch in enumerate(numbered(first), first + 1):
+            if index == 5:
+                signal.raise_signal(number)
+            yield batch
+
+    handlers = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    with pytest.raises(KeyboardInterrupt, match="Stopped at update 5, all of it saved"):
+        go(Toy(), open_run(), batches=signaled)
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == handlers
+    learner = Toy()
+    go(learner, open_run())
+    assert (learner.calls, float(learner.weight)) == (3, 36)
 
 
 def test_a_first_save_that_was_killed_is_no_damage(open_run):
