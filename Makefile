@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 exp2 exp3 test lint bench data tables tensorboard clean help
+.PHONY: exp1 exp2 exp3 sweep test lint bench data tables tensorboard clean help
 
 $(INSTALLED): setup.py
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,9 @@ exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/ex
 
 exp3: $(INSTALLED)  ## experiment 3: inpainting; writes runs/exp3/SCALE/report.html
 	$(RUN) experiments.exp3_inpainting --scale=$(SCALE) $(OPTIONS)
+
+sweep: $(INSTALLED)  ## learn every combination of settings: make sweep FLAGS="--vary=drift=0.3,1 ..."
+	$(RUN) experiments.sweep --scale=$(SCALE) $(OPTIONS)
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) pytest -q -n 2 $(FLAGS)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 PROGRAMS = [
     "train", "sample", "evaluate", "exp1_synthesis", "exp2_classification",
     "exp3_inpainting", "inpaint", "inspect_data",
-    "prepare_data", "tables",
+    "prepare_data", "tables", "sweep",
 ]  # fmt: skip
 CREATING = ("train", "exp1_synthesis", "exp2_classification", "exp3_inpainting")
 TINY = [
@@ -156,6 +156,11 @@ BAD = [
     ("inpaint", [], "--run is missing"),
     ("inpaint", ["--run=x", "--image=/none.png", "--mask=x"], "Cannot read /none.png"),
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
+    ("sweep", [], "Nothing to vary: no --vary"),
+    ("sweep", ["--vary=drift"], "--vary is no NAME=V1,V2"),
+    ("sweep", ["--vary=drit=1,2"], "Did you mean drift?"),
+    ("sweep", ["--vary=drift=1,-2"], "--drift is out of range: -2.0"),
+    ("sweep", ["--vary=drift=1,fast"], "flag --drift=fast"),
     ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
     ("exp2_classification", ["--num_labels=5"], "Give between 20 and 1257"),
     ("exp2_classification", ["--num_labels=2000"], "Give between 20 and 1257"),
@@ -553,3 +558,24 @@ def test_a_picture_is_filled_and_the_rest_of_it_is_left_alone(tmp_path):
     Image.fromarray(mask[:, :40]).save(tmp_path / "mask.png")
     with pytest.raises(SystemExit, match="another size"):
         call("inpaint", *given)
+
+
+# -- sweep
+
+
+def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path, capsys):
+    vary = ["--vary=drift=0.5,1", "--vary=recipe=modern,photographs", "--dataset=digits"]
+    settings = [*TINY, *vary, "--grids=1,4,8", "--scorer=classifier", f"--out={tmp_path}"]
+    call("sweep", *settings)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert len(results["rows"]) == 4
+    name = "drift=0.5,recipe=photographs"
+    config = json.loads((tmp_path / name / "config.json").read_text())
+    assert (config["config"]["drift"], config["config"]["nets"]) == (0.5, "released")
+    assert config["data"]["num_images"] == 1257 - 125  # every tenth is held out
+    distances = [results["rows"][row[0]]["frechet"] for row in results["table"]["rows"]]
+    assert distances == sorted(distances)
+    assert list((tmp_path / name / "hparams").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/checkpoints/*")}
+    call("sweep", *settings)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/checkpoints/*")} == before

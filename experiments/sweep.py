@@ -1,0 +1,180 @@
+"""Learn a model for every combination of some settings, and set them side by side.
+
+python -m experiments.sweep --vary=drift=0.3,1 --vary=noise=0.01,0.03 --dataset=digits --minutes=1
+python -m experiments.sweep --vary=recipe=modern,photographs --vary=seed=0,1,2 --image_dir=faces.zip
+
+One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training
+image is held out: with --scorer samples are scored against those, never against test images.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from experiments.common import (
+    config_for,
+    define_config_flags,
+    define_scorer_flags,
+    given_settings,
+    load_split,
+    main,
+    scorer_settings,
+    start_tensorflow,
+)
+from mgconv.config import UserError, choose
+
+HELD_OUT = 10  # every so many training images are not learned
+HEALTH = ("gap", "contrast", "drift_rms", "saturated")  # of the top grid, over the last quarter
+
+
+def define_flags(values) -> None:
+    """Flags of this program besides those of Config."""
+    flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a flag of training and its values; with "
+                              "several --vary all combinations are learned",
+                              flag_values=values)  # fmt: skip
+    flags.DEFINE_string("scorer", None, "who judges samples: classifier, keras, inception2015, "
+                        "torch_fidelity", flag_values=values)  # fmt: skip
+    define_scorer_flags(values)
+    define_config_flags(values)
+
+
+def run(values) -> None:
+    """Learns every combination, writes results.json and the report."""
+    from sklearn.model_selection import ParameterGrid
+
+    given = given_settings(values)
+    folder = Path(given.pop("out", "runs/sweep"))
+    grid = ParameterGrid(dict(map(_values, values["vary"].value)))
+    if grid.param_grid == [{}]:
+        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.3,1.")
+    points = [{name: point[name][0] for name in point} for point in grid]
+    names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
+    configs = {n: config_for(**given | point) for n, point in zip(names, points)}
+    start_tensorflow()
+    rows = {}
+    for (name, config), point in zip(configs.items(), points):
+        rows[name] = learn_and_score(config, point, folder / name.replace("/", "-"), values)
+    print(f"Report: {write_report(folder, points[0], rows, values['scorer'].value)}")
+
+
+def _values(text: str) -> tuple[str, list[tuple]]:
+    """A name, and (value, its text) for each of its values, read as the flag of that name is."""
+    name, sign, listed = text.partition("=")
+    if not sign or not listed:
+        raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.3,1.")
+    fields = [field.name for field in dataclasses.fields(config_for())]
+    choose("setting to vary", name, fields)
+    texts = listed.split(";" if name == "grids" else ",")  # 1,4,16;1,4,16,32
+    return name, [(_parsed(name, value), value) for value in texts]
+
+
+def _parsed(name, text):
+    values = flags.FlagValues()
+    define_config_flags(values, [name])
+    values(["sweep", f"--{name}={text}"])
+    return given_settings(values)[name]
+
+
+def learn_and_score(config, point: dict, folder: Path, values) -> dict:
+    """One run: what it cost, how healthy it ended, how far its samples are from held-out images."""
+    from experiments.runner import Entry, has_failed, train_or_reuse
+    from mgconv.tracking import read_metrics
+
+    images = load_split(config)
+    held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+    facts = train_or_reuse(Entry(config, folder), _rows(images, ~held))
+    row: dict = {"settings": point, "facts": facts}
+    if has_failed(facts):
+        return row
+    lines = read_metrics(folder / "metrics.jsonl")
+    lines = lines[-max(1, len(lines) // 4) :]
+    for name in HEALTH:
+        found = [line[key] for line in lines if (key := f"{name}/{config.size}") in line]
+        row[name] = float(np.mean(found)) if found else None
+    scorer = values["scorer"].value
+    if scorer:
+        row["frechet"] = _frechet(config, folder, images, held, scorer, values)
+    _note_hparams(folder, point, row)
+    return row
+
+
+def _rows(images, chosen):
+    return dataclasses.replace(images, pixels=images.pixels[chosen], labels=images.labels[chosen])
+
+
+def _frechet(config, folder, images, held, scorer_name, values) -> float:
+    """Frechet distance of as many samples as there are held-out images to them."""
+    import mgconv
+    from mgconv.datasets import cache_root
+    from mgconv.evaluation.metrics import frechet_distance
+    from mgconv.evaluation.scorers import judge, make_scorer
+    from mgconv.images import to_uint8
+
+    places = {
+        "images": _rows(images, ~held),
+        "folder": cache_root(config.cache_dir) / "classifiers",
+    }
+    scorer = make_scorer(scorer_name, **scorer_settings(values), **places)
+    real = images.pixels[held]
+    drawn = to_uint8(mgconv.load(folder).synthesize(images.labels[held], config.seed))
+    return frechet_distance(judge(scorer, drawn).features, judge(scorer, real).features)
+
+
+def _note_hparams(folder: Path, point: dict, row: dict) -> None:
+    """The run's settings and figures for TensorBoard's HParams page."""
+    import tensorflow as tf
+    from tensorboard.plugins.hparams import api
+
+    plain = {n: v if isinstance(v, int | float | str) else str(v) for n, v in point.items()}
+    with tf.summary.create_file_writer(str(folder / "hparams")).as_default(step=0):
+        api.hparams(plain, trial_id=folder.name)
+        for name in (*HEALTH, "frechet"):
+            if row.get(name) is not None:
+                tf.summary.scalar(f"final/{name}", row[name])
+
+
+def write_report(folder: Path, names, rows: dict[str, dict], scorer: str | None) -> Path:
+    """Table and plot of all runs, best first where they are scored."""
+    from experiments.report import Report
+    from experiments.runner import cost
+    from mgconv.tracking import provenance, write_json
+
+    measures = [*HEALTH, *(["frechet"] if scorer else [])]
+    ranked = dict(sorted(rows.items(), key=lambda item: item[1].get("frechet") or np.inf))
+    table = {
+        "header": ["run", "updates / seconds", *measures],
+        "rows": [
+            [name, cost(row["facts"]), *(_cell(row.get(measure)) for measure in measures)]
+            for name, row in ranked.items()
+        ],
+    }
+    made = provenance()
+    write_json(folder / "results.json", {"rows": rows, "table": table, "scorer": scorer} | made)
+    report = Report(folder, f"Sweep over {', '.join(names)}")
+    report.made_by(made)
+    report.text("Health of the top grid, mean over the last quarter of each run: see the README.")
+    report.table(**table)
+    shown = "frechet" if scorer else "contrast"
+    report.figure("runs", _plot(ranked, shown), f"{shown} of each run.")
+    return report.write()
+
+
+def _cell(value):
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _plot(rows, measure):
+    from experiments.figures import to_picture
+
+    def plot(axes):
+        names = list(rows)[::-1]
+        axes[0].barh(names, [rows[name].get(measure) or 0 for name in names])
+        axes[0].tick_params(labelsize=5)
+
+    return to_picture(plot, 1, 1, scale=2.0)
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)
