@@ -91,6 +91,13 @@ def _read_sigma(text: str) -> float | None:
         raise UserError("--reference_sigma is no number", f'"{text}"', remedy) from None
 
 
+def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:
+    """--scorer, one of them, and the flags of its weights."""
+    text = "who judges: classifier, keras, inception2015, torch_fidelity"
+    flags.DEFINE_string("scorer", default, text, flag_values=values)
+    define_scorer_flags(values)
+
+
 def define_scorer_flags(values: flags.FlagValues) -> None:
     """Flags of the weights of a scorer."""
     text = "weights of a scorer other than classifier; nothing is downloaded"

@@ -15,7 +15,7 @@ from absl import flags
 from experiments.common import (
     config_for,
     define_config_flags,
-    define_scorer_flags,
+    define_scorer_choice,
     given_settings,
     load_split,
     main,
@@ -32,11 +32,9 @@ PLACES = (
 def define_flags(values) -> None:
     """Flags of this program."""
     flags.DEFINE_string("samples", None, ".npz or .npy of images to score", flag_values=values)
-    flags.DEFINE_string("scorer", "classifier", "who judges: classifier, keras, inception2015, "
-                        "torch_fidelity", flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num", None, "how many to compare; else as many as both sides have", 20,
                          flag_values=values)  # fmt: skip
-    define_scorer_flags(values)
+    define_scorer_choice(values, "classifier")
     define_config_flags(values, PLACES)
 
 

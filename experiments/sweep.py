@@ -14,9 +14,10 @@ import numpy as np
 from absl import flags
 
 from experiments.common import (
+    CONFIG_FIELDS,
     config_for,
     define_config_flags,
-    define_scorer_flags,
+    define_scorer_choice,
     given_settings,
     load_split,
     main,
@@ -34,9 +35,7 @@ def define_flags(values) -> None:
     flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a flag of training and its values; with "
                               "several --vary all combinations are learned",
                               flag_values=values)  # fmt: skip
-    flags.DEFINE_string("scorer", None, "who judges samples: classifier, keras, inception2015, "
-                        "torch_fidelity", flag_values=values)  # fmt: skip
-    define_scorer_flags(values)
+    define_scorer_choice(values, None)
     define_config_flags(values)
 
 
@@ -53,10 +52,17 @@ def run(values) -> None:
     names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
     start_tensorflow()
+    from mgconv.evaluation.scorers import make_scorer
+
+    chosen = values["scorer"].value
+    scorer = None
+    if chosen not in (None, "classifier"):  # wrong weights are told before hours of learning
+        scorer = make_scorer(chosen, **scorer_settings(values))
     rows = {}
     for (name, config), point in zip(configs.items(), points):
-        rows[name] = learn_and_score(config, point, folder / name.replace("/", "-"), values)
-    print(f"Report: {write_report(folder, points[0], rows, values['scorer'].value)}")
+        place = folder / name.replace("/", "-")
+        rows[name] = learn_and_score(config, point, place, chosen, scorer)
+    print(f"Report: {write_report(folder, points[0], rows, chosen)}")
 
 
 def _values(text: str) -> tuple[str, list[tuple]]:
@@ -64,8 +70,7 @@ def _values(text: str) -> tuple[str, list[tuple]]:
     name, sign, listed = text.partition("=")
     if not sign or not listed:
         raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.3,1.")
-    fields = [field.name for field in dataclasses.fields(config_for())]
-    choose("setting to vary", name, fields)
+    choose("setting to vary", name, CONFIG_FIELDS)
     texts = listed.split(";" if name == "grids" else ",")  # 1,4,16;1,4,16,32
     return name, [(_parsed(name, value), value) for value in texts]
 
@@ -77,8 +82,16 @@ def _parsed(name, text):
     return given_settings(values)[name]
 
 
-def learn_and_score(config, point: dict, folder: Path, values) -> dict:
-    """One run: what it cost, how healthy it ended, how far its samples are from held-out images."""
+def learn_and_score(config, point: dict, folder: Path, chosen: str | None, scorer=None) -> dict:
+    """One run: what it cost, how healthy it ended, how far its samples are from held-out images.
+
+    Args:
+        config: of the run.
+        point: the settings that vary.
+        folder: of the run.
+        chosen: name of the scorer, None for no score.
+        scorer: made before; a classifier is learned from the learned images instead.
+    """
     from experiments.runner import Entry, has_failed, train_or_reuse
     from mgconv.tracking import read_metrics
 
@@ -93,9 +106,9 @@ def learn_and_score(config, point: dict, folder: Path, values) -> dict:
     for name in HEALTH:
         found = [line[key] for line in lines if (key := f"{name}/{config.size}") in line]
         row[name] = float(np.mean(found)) if found else None
-    scorer = values["scorer"].value
-    if scorer:
-        row["frechet"] = _frechet(config, folder, images, held, scorer, values)
+    if chosen:
+        scorer = scorer or _classifier(config, _rows(images, ~held))
+        row["frechet"] = _frechet(config, folder, _rows(images, held), scorer)
     _note_hparams(folder, point, row)
     return row
 
@@ -104,22 +117,27 @@ def _rows(images, chosen):
     return dataclasses.replace(images, pixels=images.pixels[chosen], labels=images.labels[chosen])
 
 
-def _frechet(config, folder, images, held, scorer_name, values) -> float:
+def _classifier(config, learned):
+    from mgconv.datasets import cache_root
+    from mgconv.evaluation.scorers import make_scorer
+
+    folder = cache_root(config.cache_dir) / "classifiers"
+    return make_scorer("classifier", images=learned, folder=folder)
+
+
+def _frechet(config, folder, held, scorer) -> float:
     """Frechet distance of as many samples as there are held-out images to them."""
     import mgconv
+    from experiments.synthesis_tables import judge_once
     from mgconv.datasets import cache_root
     from mgconv.evaluation.metrics import frechet_distance
-    from mgconv.evaluation.scorers import judge, make_scorer
     from mgconv.images import to_uint8
 
-    places = {
-        "images": _rows(images, ~held),
-        "folder": cache_root(config.cache_dir) / "classifiers",
-    }
-    scorer = make_scorer(scorer_name, **scorer_settings(values), **places)
-    real = images.pixels[held]
-    drawn = to_uint8(mgconv.load(folder).synthesize(images.labels[held], config.seed))
-    return frechet_distance(judge(scorer, drawn).features, judge(scorer, real).features)
+    drawn = to_uint8(mgconv.load(folder).synthesize(held.labels, config.seed))
+    cache = cache_root(config.cache_dir) / "judged"
+    sides = {"samples": drawn, "Real images (held out)": held.pixels}
+    judged = [judge_once(scorer, images, about, cache) for about, images in sides.items()]
+    return frechet_distance(*(side.features for side in judged))
 
 
 def _note_hparams(folder: Path, point: dict, row: dict) -> None:

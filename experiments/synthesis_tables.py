@@ -110,7 +110,9 @@ def score_all(
     systems: dict[str, LabeledSamples], scorer: Scorer, reads_classes: bool, cache: Path
 ) -> list[dict]:
     """A row of numbers a system, against the first one of them, the reference."""
-    judged = {name: _judge(scorer, drawn.images, name, cache) for name, drawn in systems.items()}
+    judged = {
+        name: judge_once(scorer, drawn.images, name, cache) for name, drawn in systems.items()
+    }
     rows = []
     for name, drawn in systems.items():
         scores = score_samples(
@@ -121,7 +123,7 @@ def score_all(
     return rows
 
 
-def _judge(scorer: Scorer, images: np.ndarray, about: str, cache: Path) -> Judgement:
+def judge_once(scorer: Scorer, images: np.ndarray, about: str, cache: Path) -> Judgement:
     """Real images are judged once, found again by their content."""
     print(f"{scorer.name}: {len(images)} images, {about}", flush=True)
     if not about.startswith("Real"):

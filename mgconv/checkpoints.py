@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from mgconv.config import UserError
-from mgconv.tracking import read_json, write_json
+from mgconv.tracking import read_json, sha256_of, write_json
 
 NUM_KEPT = 2
 
@@ -110,7 +109,7 @@ def _manifest(checkpoint: Path) -> Path:
 
 def _sums(checkpoint: Path) -> dict[str, str]:
     files = sorted(checkpoint.parent.glob(f"{checkpoint.name}.[id]*"))  # .index, .data-*
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.name: sha256_of(file) for file in files}
 
 
 def _damage(checkpoint: Path) -> str | None:

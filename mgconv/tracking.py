@@ -1,6 +1,7 @@
 """One run, one folder: its settings, its metrics, its pictures."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -54,6 +55,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"Cannot read {path}", "no JSON object", FOREIGN)
     return content
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file of any size, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:

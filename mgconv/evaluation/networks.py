@@ -16,6 +16,7 @@ import tensorflow as tf
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet, batches
 from mgconv.images import replacing
+from mgconv.tracking import sha256_of
 
 
 class Judgement(NamedTuple):
@@ -105,7 +106,7 @@ class KerasApplication:
                 "The file's name tells no application", path.name, f"Name it {expected}."
             )
         alpha, size = float(match[1]), int(match[2])
-        self.identity = f"MobileNet {alpha} {size} {_sha256(path)}"
+        self.identity = f"MobileNet {alpha} {size} {sha256_of(path)}"
         network = keras.applications.MobileNet((size, size, 3), alpha=alpha, weights=None)
         _load_arrays(network, path)
         pools = [x for x in network.layers if isinstance(x, keras.layers.GlobalAveragePooling2D)]
@@ -254,17 +255,9 @@ def existing_file(path: str | os.PathLike | None, remedy: str) -> Path:
     return Path(path)
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def check_sha256(path: Path, expected: str, remedy: str) -> str:
     """The file's SHA-256, if it is the expected one; else a UserError with both."""
-    found = _sha256(path)
+    found = sha256_of(path)
     if found != expected.lower():
         remedy += f"; or, where you trust this file, --scorer_sha256={found}."
         raise UserError(f"{path} is not the expected file", f"SHA-256 {found}", remedy)
