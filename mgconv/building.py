@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, Config, UserError, grid_spec
+from mgconv.config import METHODS, Config, grid_spec
 from mgconv.devices import DistributedLearner
 from mgconv.energy import EnergyNet
 from mgconv.learner import GridLearner, MultigridLearner, weight_seed
@@ -27,10 +27,7 @@ def build_learner(
         colors: [N, 1, 1, C], of training images.
         reference: [B, S, S, C], observed images.
         num_images: size of the training set (the paper's learning rate decays by epochs).
-        strategy: of several devices.
-
-    Raises:
-        UserError: the method or the batch cannot be shared by those devices.
+        strategy: of several devices that can share the method and the batch.
     """
     channels = reference.shape[-1]
     updates_per_epoch = max(1, num_images // config.batch_size)
@@ -43,9 +40,6 @@ def build_learner(
 
     if strategy is None or strategy.num_replicas_in_sync == 1:
         return MultigridLearner(grids(), config.seed, colors, reference)
-    if METHODS[config.method].chain_start == "persistent":
-        found, remedy = f"{strategy.num_replicas_in_sync} devices", "Give --devices=cpu:1 or gpu:1."
-        raise UserError("A pool of persistent chains cannot be shared by", found, remedy)
     with strategy.scope():  # mirrors nets and optimizers; what no replica writes is outside
         mirrored = grids()
     return DistributedLearner(mirrored, config.seed, colors, reference, strategy)

@@ -8,22 +8,25 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from mgconv.config import UserError
+from mgconv.config import BASELINES, METHODS, UserError
 from mgconv.langevin import fold_in
 from mgconv.learner import MultigridLearner
 
 REMEDY = "Give auto, cpu:2, gpu:all or gpu:2."
 
 
-def make_strategy(devices: str) -> tf.distribute.Strategy:
+def make_strategy(devices: str, method: str, batch_size: int) -> tf.distribute.Strategy:
     """The strategy that --devices names; to be called before TensorFlow uses any device.
 
     Args:
-        devices: "auto" takes all GPUs there are, else the CPU; "gpu:all", "gpu:N"; "cpu:N" cuts
-            the CPU into N logical devices. Where TF_CONFIG is set, each of its workers does so.
+        devices: "auto" takes as many GPUs as can share the work, else the CPU; "gpu:all", "gpu:N";
+            "cpu:N" cuts the CPU into N logical devices. Where TF_CONFIG is set, each of its workers
+            does so.
+        method: of Config. A pool of persistent chains and a baseline's nets are not shared.
+        batch_size: what is shared, evenly.
 
     Raises:
-        UserError: another word, or more GPUs than there are.
+        UserError: another word, more GPUs than there are, or what these devices cannot share.
     """
     match = re.fullmatch(r"auto|gpu:all|(cpu|gpu):([1-9]\d*)", devices)
     if not match:
@@ -31,14 +34,35 @@ def make_strategy(devices: str) -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    kind, number = match[1], int(match[2] or 0)
+    kind, number = match[1], int(match[2] or len(gpus))
     if kind == "cpu":
         names = _cut_cpu(number)
+    elif number > len(gpus) or (devices == "gpu:all" and not gpus):
+        raise UserError(f"--devices={devices}, GPUs there", len(gpus), REMEDY)
     else:
-        if number > len(gpus) or (devices == "gpu:all" and not gpus):
-            raise UserError(f"--devices={devices}, GPUs there", len(gpus), REMEDY)
-        names = [f"GPU:{index}" for index in range(number or len(gpus))] or ["CPU:0"]
-    return _strategy(tuple(names))
+        if devices == "auto":
+            number = _largest_share(method, batch_size, len(gpus))
+        names = [f"GPU:{index}" for index in range(number)] or ["CPU:0"]
+    strategy = _strategy(tuple(names))
+    shared_by = strategy.num_replicas_in_sync
+    if shared_by > 1 and not _is_shared(method):
+        remedy = "Give --devices=cpu:1 or gpu:1."
+        raise UserError("Several devices cannot share the learning of", method, remedy)
+    if batch_size % shared_by:
+        found = f"{batch_size} images, {shared_by} devices"
+        raise UserError("A batch cannot be shared evenly", found, "Give another --batch_size.")
+    return strategy
+
+
+def _is_shared(method):
+    return method not in BASELINES and METHODS[method].chain_start != "persistent"
+
+
+def _largest_share(method, batch_size, number):
+    """How many of a number of GPUs can share the work."""
+    if not _is_shared(method):
+        return min(1, number)
+    return max((n for n in range(1, number + 1) if batch_size % n == 0), default=0)
 
 
 @functools.cache  # the collectives of two strategies in one process take each other's keys
@@ -72,17 +96,11 @@ class DistributedLearner(MultigridLearner):
     Weights are mirrored, gradients summed over replicas. With batch statistics each replica
     normalizes by its own part of the batch. Noise differs from replica to replica, so a run on two
     devices is not the run on one; both restore each other's checkpoints.
-
-    Raises:
-        UserError: the batch cannot be shared evenly.
     """
 
     def __init__(self, grids, seed, colors, reference, strategy: tf.distribute.Strategy):
         super().__init__(grids, seed, colors, reference)
         self._strategy = strategy
-        if self.batch_size % strategy.num_replicas_in_sync:
-            found = f"{self.batch_size} images, {strategy.num_replicas_in_sync} devices"
-            raise UserError("A batch cannot be shared evenly", found, "Give another --batch_size.")
 
     @tf.function(autograph=False)
     def train_step(self, images, visible=None) -> dict[str, tf.Tensor]:

@@ -65,7 +65,8 @@ def learn(
     Returns:
         The learner and the seconds that its updates took.
     """
-    strategy, folder = make_strategy(config.devices), own_folder(folder)
+    strategy = make_strategy(config.devices, config.method, config.batch_size)
+    folder = own_folder(folder)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     data = describe(images)
@@ -118,9 +119,6 @@ def _build(
 ) -> Learner:
     """The learner of a run; without colors and reference images, one to be restored."""
     shape = (config.batch_size, config.size, config.size, data["channels"])
-    if config.method in BASELINES and strategy and strategy.num_replicas_in_sync > 1:
-        remedy = "Give --devices=cpu:1 or gpu:1."
-        raise UserError("Several devices cannot share the learning of", config.method, remedy)
     if config.method == "context_encoder":
         return ContextEncoderLearner(shape, config.width, config.seed)
     if config.method in BASELINES:
@@ -295,7 +293,8 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
     if config.classes == "each":
         return ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)
     config = dataclasses.replace(config, **dynamics)
-    learner = _build(config, data, strategy=make_strategy(devices))
+    strategy = make_strategy(devices, config.method, config.batch_size)
+    learner = _build(config, data, strategy=strategy)
     _restore(learner, folder)
     return MultigridSystem(learner, config, data["class_names"])
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mgconv import devices
 from mgconv.config import UserError
 from mgconv.devices import make_strategy
 
@@ -63,7 +65,7 @@ def test_a_run_on_two_devices_goes_on_on_one(found):
 
 def test_what_cannot_be_shared_is_told(found):
     pool, batch, gan = found["refused"]
-    assert "persistent chains cannot be shared by: 2 devices" in pool
+    assert "cannot share the learning of: pcd" in pool
     assert "cannot be shared evenly: 5 images, 2 devices" in batch
     assert "cannot share the learning of: dcgan" in gan
 
@@ -86,7 +88,7 @@ def test_two_processes_learn_what_one_learns(found, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("devices", "told"),
+    ("named", "told"),
     [
         ("tpu", '--devices says nothing known: "tpu"'),
         ("cpu:0", "nothing known"),
@@ -94,6 +96,20 @@ def test_two_processes_learn_what_one_learns(found, tmp_path):
         ("gpu:7", "--devices=gpu:7, GPUs there: 0"),
     ],
 )
-def test_devices_that_are_not_there_are_told(devices, told):
+def test_devices_that_are_not_there_are_told(named, told):
     with pytest.raises(UserError, match=told):
-        make_strategy(devices)
+        make_strategy(named, "multigrid", 6)
+
+
+@pytest.mark.parametrize(
+    ("method", "batch_size", "taken"),
+    [("multigrid", 6, 3), ("multigrid", 8, 4), ("multigrid", 7, 1), ("pcd", 8, 1), ("wgan", 8, 1)],
+)
+def test_auto_takes_as_many_gpus_as_can_share_the_work(method, batch_size, taken, monkeypatch):
+    gpus, named = ["/GPU:0"] * 4, []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, grows: None)
+    alone = tf.distribute.get_strategy()
+    monkeypatch.setattr(devices, "_strategy", lambda names: named.extend(names) or alone)
+    make_strategy("auto", method, batch_size)
+    assert named == [f"GPU:{index}" for index in range(taken)]
