@@ -40,7 +40,7 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
     A method that diverged is a row as well: {"failed": {"failed": what happened}}.
     """
-    from mgconv.checkpoints import DivergenceError
+    from mgconv.guard import DivergenceError
     from mgconv.systems import learn
 
     print(f"{entry.folder}: learning or reusing", flush=True)
@@ -79,7 +79,9 @@ def cost(facts: dict[str, dict]) -> str:
         return "diverged"
     updates = sum(row["updates"] for row in facts.values()) / len(facts)
     seconds = sum(row["seconds"] for row in facts.values()) / len(facts)
-    return f"{len(facts)} x {updates:.0f} / {seconds:.0f} s"
+    rollbacks = sum(row.get("rollbacks", 0) for row in facts.values())
+    told = f", {rollbacks} rollbacks" if rollbacks else ""
+    return f"{len(facts)} x {updates:.0f} / {seconds:.0f} s{told}"
 
 
 def parameters(facts: dict[str, dict]) -> str:

@@ -75,6 +75,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
 def report(folder: Path, learner, seconds: float) -> dict:
     """Writes results.json of a learned model: how much it learned, how long, and of what making."""
     from mgconv.tracking import provenance, read_json, write_json
+    from mgconv.training import num_rollbacks
 
     path = folder / "results.json"
     updates = int(learner.update_count)
@@ -83,6 +84,7 @@ def report(folder: Path, learner, seconds: float) -> dict:
     facts = {
         "updates": updates,
         "seconds": round(seconds, 1),
+        "rollbacks": num_rollbacks(learner),
         "parameters": learner.parameters,
     }
     write_json(path, facts | provenance())

@@ -57,16 +57,18 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
             config.mixed_precision,
         )
 
+    rate = tf.Variable(config.learning_rate, trainable=False)
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
         config.training,
         config.synthesis,
-        _build_optimizer(config, updates_per_epoch),
+        _build_optimizer(config, rate, updates_per_epoch),
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
         jit_compile=config.jit_compile,
+        rate=rate,
         **({"change_gradients": _changed_sums} if config.author_gradients else {}),
     )
 
@@ -80,16 +82,14 @@ def _build_start(config: Config, batch_shape):
     }[METHODS[config.method].chain_start]()
 
 
-def _build_optimizer(config: Config, updates_per_epoch: int):
-    rate = config.learning_rate
-    if config.learning_rate_decay != 1:
-        num_updates = config.decay_epochs * updates_per_epoch
-        rate = keras.optimizers.schedules.ExponentialDecay(
-            rate, num_updates, config.learning_rate_decay, staircase=True
-        )
+def _build_optimizer(config: Config, rate: tf.Variable, updates_per_epoch: int):
+    num_updates = config.decay_epochs * updates_per_epoch
+    schedule = keras.optimizers.schedules.ExponentialDecay(
+        rate, num_updates, config.learning_rate_decay, staircase=True
+    )
     if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=config.beta1)
-    return keras.optimizers.Adam(rate, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
+        return keras.optimizers.SGD(schedule, momentum=config.beta1)
+    return keras.optimizers.Adam(schedule, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
 
 
 def _changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:

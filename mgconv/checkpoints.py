@@ -1,42 +1,40 @@
-"""Checkpoints that are not lost: written whole, checked ahead of reading, by one process a run."""
+"""Checkpoints that are not lost: written whole, checked ahead of reading."""
 
-import contextlib
-import fcntl
-import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
 from mgconv.config import UserError
+from mgconv.guard import Guard, diverged
 from mgconv.tracking import read_json, sha256_of, write_json
 
-NUM_KEPT = 2
-
-
-class DivergenceError(UserError):
-    """Training met a value that is not finite."""
+NUM_HEALTHY = 20  # updates that must have followed a checkpoint which one goes back to
 
 
 class Checkpoints:
-    """The checkpoints of a learner in a run's folder, and the seconds it has learned.
+    """The checkpoints of a learner in a run's folder: its state, the seconds, the guard's memory.
 
     Beside each lies a manifest, the SHA-256 of its files, written when they are whole. A checkpoint
     that its manifest does not fit, or that has none where others do, is passed over, told, for the
     one before; TensorFlow does not open it.
+
+    Args:
+        learner: what is saved and restored.
+        folder: of the checkpoints.
+        guard: whose memory goes with them.
+        every: updates between two; so many are kept that one goes back NUM_HEALTHY updates.
     """
 
-    def __init__(self, learner, folder: Path):
+    def __init__(self, learner, folder: Path, guard: Guard | None = None, every: int = NUM_HEALTHY):
+        self._num_kept = 2 + NUM_HEALTHY // every
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
-        self._learner, self.folder = learner, Path(folder)
-        self._checkpoint = tf.train.Checkpoint(learner=learner, seconds=self.seconds)
+        self._learner, self.folder, self._guard = learner, Path(folder), guard or Guard()
+        self._memory = tf.Variable(self._guard.to_json())
+        self._checkpoint = tf.train.Checkpoint(
+            learner=learner, seconds=self.seconds, guard=self._memory
+        )
         try:
-            self._manager = tf.train.CheckpointManager(
-                self._checkpoint,
-                str(folder),
-                max_to_keep=NUM_KEPT,
-                step_counter=learner.update_count,
-            )
+            self._manager = self._make_manager()
         except ValueError:
             raise self._unusable("its file `checkpoint` is damaged") from None
         written = len(list(self.folder.glob("*.index")))
@@ -44,6 +42,14 @@ class Checkpoints:
         # one that is not registered is a first save that was killed: starting over loses nothing
         if self._manager.latest_checkpoint is None and written > (0 if registered else 1):
             raise self._unusable("its file `checkpoint` names none of them")
+
+    def _make_manager(self):
+        return tf.train.CheckpointManager(
+            self._checkpoint,
+            str(self.folder),
+            max_to_keep=self._num_kept,
+            step_counter=self._learner.update_count,
+        )
 
     def restore(self) -> bool:
         """Reads the latest good checkpoint; False when there is none at all.
@@ -54,6 +60,31 @@ class Checkpoints:
         path = self._latest_good()
         if path is None:
             return False
+        self._read(path)
+        return True
+
+    def go_back(self, update: int) -> None:
+        """Restores the last checkpoint that enough healthy updates followed, else the oldest.
+
+        Later ones are forgotten. Divergence at `update` comes again from what is left, if the run
+        is killed here: the same rollback follows.
+        """
+        kept, later = [Path(path) for path in self._manager.checkpoints], []
+        while len(kept) > 1 and _update_of(kept[-1]) > update - NUM_HEALTHY:
+            later.append(kept.pop())
+        tf.compat.v1.train.update_checkpoint_state(  # keeps names relative in an absolute folder
+            str(self.folder.absolute()),
+            kept[-1].name,
+            [path.name for path in kept],
+            all_model_checkpoint_timestamps=[_time_of(path) for path in kept],
+            last_preserved_timestamp=0.0,
+        )
+        for file in (file for path in later for file in self.folder.glob(f"{path.name}.*")):
+            file.unlink()
+        self._manager = self._make_manager()
+        self.restore()
+
+    def _read(self, path: Path) -> None:
         try:
             status = self._checkpoint.restore(str(path))
             status.assert_existing_objects_matched()
@@ -61,7 +92,7 @@ class Checkpoints:
         except (tf.errors.OpError, AssertionError, ValueError, LookupError, TypeError) as error:
             found = str(error).strip().split("\n")[0][:120]
             raise self._unusable(f"{path.name} is damaged or another model's ({found})") from None
-        return True
+        self._guard.from_json(self._memory.numpy().decode())
 
     def _latest_good(self) -> Path | None:
         paths = [Path(path) for path in reversed(self._manager.checkpoints)]
@@ -83,7 +114,8 @@ class Checkpoints:
         update = int(self._learner.update_count)
         finite = (tf.reduce_all(tf.math.is_finite(weight)) for weight in self._learner.weights)
         if not all(map(bool, finite)):
-            raise _diverged("a weight", "not finite", update, self._manager.latest_checkpoint)
+            raise diverged("a weight is not finite", update)
+        self._memory.assign(self._guard.to_json())
         try:
             path = Path(self._manager.save(checkpoint_number=update))
         except (tf.errors.OpError, OSError) as error:
@@ -95,12 +127,13 @@ class Checkpoints:
         for stale in set(self.folder.glob("*.sha256.json")) - kept:
             stale.unlink()
 
-    def check(self, scalars: dict[str, float]) -> None:
-        """Stops at the first scalar that is not finite."""
-        for name, value in scalars.items():
-            if not math.isfinite(value):
-                update = int(self._learner.update_count)
-                raise _diverged(name, value, update, self._manager.latest_checkpoint)
+
+def _update_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def _time_of(checkpoint: Path) -> float:
+    return checkpoint.with_name(f"{checkpoint.name}.index").stat().st_mtime
 
 
 def _manifest(checkpoint: Path) -> Path:
@@ -123,31 +156,3 @@ def _damage(checkpoint: Path) -> str | None:
     if not expected or wrong:
         return f"not as its manifest says: {', '.join(wrong) or 'nothing in it'}"
     return None
-
-
-def _diverged(name, value, update, latest):
-    last = f"The last good checkpoint is {latest}; l" if latest else "L"
-    remedy = f"{last}ower --learning_rate or --drift, or try --recipe=modern."
-    return DivergenceError("Training diverged", f"{name} = {value} at update {update}", remedy)
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds a run's folder against other processes; a killed one lets go of it by itself.
-
-    Raises:
-        UserError: another process learns in it, or it cannot be written.
-    """
-    path = Path(folder) / ".lock"
-    try:
-        file = path.open("w")
-    except OSError as error:
-        remedy = "Give a folder that can be written."
-        raise UserError(f"Cannot write in {folder}", error.strerror, remedy) from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            remedy = "Wait for it, or choose another --out."
-            raise UserError("Another process is learning in", folder, remedy) from None
-        yield

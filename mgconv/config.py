@@ -139,13 +139,7 @@ _LEGAL = {
 }  # fmt: skip
 
 
-def _setting(
-    default: Any,
-    help: str,
-    legal: str | None = None,
-    choices: Iterable[str] | None = None,
-    identity: bool = True,
-) -> Any:
+def _setting(default: Any, help: str, legal=None, choices=None, identity=True) -> Any:
     """A field of Config: default, help as a flag, bounds; whether it makes a run another run."""
     help += f": {', '.join(choices)}" if choices else ""
     metadata = {"help": help, "legal": legal, "choices": choices, "identity": identity}
@@ -171,9 +165,7 @@ class Config:
     flip: bool = _setting(False, "mirror half of the training images left to right, at random")
 
     objective: str = _setting("generative", "or hidden pixels: conditional", choices=OBJECTIVES)
-    method: str = _setting(
-        "multigrid", "how chains start, or a baseline", choices=(*METHODS, *BASELINES)
-    )
+    method: str = _setting("multigrid", "what learns", choices=(*METHODS, *BASELINES))
     recipe: str = _setting("modern", "how it learns", choices=RECIPES)
     scale: str = _setting("cpu", "how much it learns", choices=SCALES)
 
@@ -209,6 +201,8 @@ class Config:
     seed: int = _setting(0, "of weights, chains and the order of images", FROM_0)
     out: str | None = _place(None, "folder of the run")
     resume: str = _place("auto", "go on where a run is", choices=("auto", "must", "never"))
+    on_divergence: str = _place("rollback", "what follows", choices=("rollback", "stop", "ignore"))
+    max_rollbacks: int = _place(3, "rollbacks a run at most", FROM_0)
     deterministic: bool = _place(False, "the same bits in every run on a GPU, slower")
     profile: int = _place(0, "updates to trace for TensorBoard's profiler", FROM_0)
     log_every: int = _place(10, "updates between two lines of metrics", ABOVE_0)

@@ -23,9 +23,7 @@ def upsample(images: tf.Tensor, size: int) -> tf.Tensor:
     return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
 
 
-def masked_downsample(
-    images: tf.Tensor, visible: tf.Tensor, size: int
-) -> tuple[tf.Tensor, tf.Tensor]:
+def masked_downsample(images: tf.Tensor, visible: tf.Tensor, size: int) -> tuple[tf.Tensor, ...]:
     """Means of the visible pixels of each block.
 
     Args:

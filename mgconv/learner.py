@@ -27,6 +27,7 @@ class GridLearner(tf.Module):
         average_decay: decay of that average.
         change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
         jit_compile: chains are compiled by XLA.
+        rate: the learning rate, where the optimizer has a schedule that begins with it.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class GridLearner(tf.Module):
         average_decay: float = 0.0,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
         jit_compile: bool = False,
+        rate: tf.Variable | None = None,
     ):
         super().__init__()
         self.net, self.start, self.optimizer = net, start, optimizer
@@ -49,6 +51,8 @@ class GridLearner(tf.Module):
         self.averaged, self.average_decay = averaged, average_decay
         self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
         self.size = net.spec.size
+        self.rate = optimizer.learning_rate if rate is None else rate
+        self._initial_rate = self.rate.numpy()
         optimizer.build(net.trainable_variables)
 
     def reset(self, seed: int) -> None:
@@ -56,8 +60,8 @@ class GridLearner(tf.Module):
         for net in filter(None, (self.net, self.averaged)):
             net.initialize(seed)
         for variable in self.optimizer.variables:
-            if variable is not self.optimizer.learning_rate:
-                variable.assign(tf.zeros_like(variable))
+            variable.assign(tf.zeros_like(variable))
+        self.rate.assign(self._initial_rate)
         self.start.reset()
 
     def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
@@ -134,6 +138,11 @@ class MultigridLearner(tf.Module):
     def weights(self) -> list:
         """All weights that learn."""
         return [weight for grid in self.grids for weight in grid.net.trainable_variables]
+
+    @property
+    def rates(self) -> list:
+        """Variables of all learning rates."""
+        return [grid.rate for grid in self.grids]
 
     @property
     def parameters(self) -> dict[str, int]:

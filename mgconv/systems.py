@@ -17,10 +17,11 @@ from mgconv.datasets import ImageSet, batches
 from mgconv.devices import make_strategy, own_folder
 from mgconv.energy import BatchStatistics, EnergyNet
 from mgconv.grids import downsample
+from mgconv.guard import Guard
 from mgconv.images import to_float
 from mgconv.learner import MultigridLearner, fold_in
 from mgconv.tracking import Run, read_config
-from mgconv.training import Learner, train
+from mgconv.training import Cadence, Learner, train
 
 
 class System(Protocol):
@@ -94,10 +95,9 @@ def learn(
         num_updates=config.num_updates,
         minutes=config.minutes,
         run=run,
-        log_every=config.log_every,
-        checkpoint_every=config.checkpoint_every,
-        preview_every=config.preview_every,
+        cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
         num_profiled=config.profile,
+        guard=Guard(config.on_divergence, config.max_rollbacks),
     )
     return learner, seconds
 
@@ -300,5 +300,5 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
 
 
 def _restore(learner: Learner, folder: Path) -> None:
-    if not Checkpoints(learner, folder / "checkpoints").restore():
+    if not Checkpoints(learner, folder / "checkpoints").restore() or not learner.update_count:
         raise UserError("No checkpoint in", folder, "Run its training command again.")

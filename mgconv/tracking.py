@@ -67,7 +67,17 @@ def sha256_of(path: Path) -> str:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The lines of a metrics.jsonl; a last line that was cut short is left out."""
+    """The scalars of a metrics.jsonl, a line a log."""
+    return [line for line in _read_lines(path) if "event" not in line]
+
+
+def read_events(path: Path) -> list[str]:
+    """What happened besides, in the words of `Run.event`."""
+    return [line["event"] for line in _read_lines(path) if "event" in line]
+
+
+def _read_lines(path):
+    """All lines; a last one that was cut short is left out."""
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines]
 
@@ -165,21 +175,34 @@ class Run:
         """A line of metrics.jsonl and the TensorBoard scalars, `quantity/size`."""
         import tensorflow as tf
 
-        try:
-            with (self.folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(_strict({"update": update} | scalars)) + "\n")
-        except OSError as error:
-            remedy = "Free space and run the same command again."
-            raise UserError(f"Cannot write in {self.folder}", error.strerror, remedy) from None
+        self._append({"update": update} | scalars)
         with self._tensorboard().as_default(step=update):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
+
+    def event(self, update: int, text: str) -> None:
+        """Something that a person should know: on the terminal, in metrics.jsonl, TensorBoard."""
+        import tensorflow as tf
+
+        print(f"{self.folder}: {text}", flush=True)
+        if text not in read_events(self.folder / "metrics.jsonl"):  # a resumed run comes by again
+            self._append({"update": update, "event": text})
+        with self._tensorboard().as_default(step=update):
+            tf.summary.text("events", text)
+
+    def _append(self, line):
+        try:
+            with (self.folder / "metrics.jsonl").open("a") as file:
+                file.write(json.dumps(_strict(line)) + "\n")
+        except OSError as error:
+            remedy = "Free space and run the same command again."
+            raise UserError(f"Cannot write in {self.folder}", error.strerror, remedy) from None
 
     def rewind(self, update: int) -> None:
         """Forgets metrics logged after `update`: they will be logged again."""
         lines = [
             json.dumps(line) + "\n"
-            for line in read_metrics(self.folder / "metrics.jsonl")
+            for line in _read_lines(self.folder / "metrics.jsonl")
             if line["update"] <= update
         ]
         replace_file(self.folder / "metrics.jsonl", "".join(lines))

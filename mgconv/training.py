@@ -1,27 +1,36 @@
-"""The loop around any learner: budget, log, checkpoint, resume, guard."""
+"""The loop around any learner: budget, log, checkpoint, resume, going back after divergence."""
 
+import collections
 import contextlib
 import itertools
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import tensorflow as tf
 
-from mgconv.checkpoints import Checkpoints, locked
+from mgconv.checkpoints import Checkpoints
+from mgconv.guard import DivergenceError, Guard
+from mgconv.process import locked, told_to_stop
 from mgconv.tracking import Run
 
 NUM_WARM = 3  # updates ahead of a profile
 NUM_TIMED = 20  # updates after the first by which --minutes becomes a number of updates
+RATE_FACTOR = 0.5  # of the learning rate at each rollback
 
 
 class Learner(Protocol):
     """What the loop needs of any learner; tf.train.Checkpoint must be able to track it, too."""
 
     update_count: tf.Variable
+    seed: tf.Variable  # int32 [2]: of the run, and the number of rollbacks as its salt
+
+    @property
+    def rates(self) -> list:
+        """Variables of all learning rates."""
 
     @property
     def weights(self) -> list:
@@ -38,6 +47,15 @@ class Learner(Protocol):
         """Images [B, s, s, C] for a person to look at."""
 
 
+@dataclass(frozen=True)
+class Cadence:
+    """Updates between two of a kind."""
+
+    log: int = 10
+    checkpoint: int = 200
+    preview: int = 200
+
+
 def train(
     learner: Learner,
     batches: Callable[[int], Iterable],
@@ -45,10 +63,9 @@ def train(
     num_updates: int,
     run: Run,
     minutes: float | None = None,
-    log_every: int = 10,
-    checkpoint_every: int = 200,
-    preview_every: int = 200,
+    cadence: Cadence = Cadence(),
     num_profiled: int = 0,
+    guard: Guard | None = None,
 ) -> float:
     """Learns until `num_updates`, from where the run's last checkpoint stands.
 
@@ -58,76 +75,122 @@ def train(
         num_updates: how many in all.
         run: the folder for checkpoints, metrics, pictures.
         minutes: instead of num_updates: as many as fit, by the rate of the run's first 20.
-        log_every: updates between two lines of metrics.
-        checkpoint_every: updates between two checkpoints.
-        preview_every: updates between two pictures.
+        cadence: of lines of metrics, checkpoints, pictures.
         num_profiled: updates traced for TensorBoard's profiler, after a few others.
+        guard: watches every update and says what follows divergence.
 
     Returns:
-        Seconds spent in updates, all sessions of the run together; tracing and pictures left out.
+        Seconds spent in updates, all sessions of the run together, also in those that a rollback
+        undid; tracing and pictures left out.
 
     Raises:
-        DivergenceError: a value is not finite; the last checkpoint is good.
+        DivergenceError: and no rollback is left; the last checkpoint is good.
         UserError: a checkpoint cannot be read or written; another process learns in the folder.
         KeyboardInterrupt: SIGTERM or SIGINT came; where all was saved, it says so.
     """
-    with locked(run.folder):
-        checkpoints = Checkpoints(learner, run.checkpoints)
-        checkpoints.restore()
-        first, seconds_before = int(learner.update_count), float(checkpoints.seconds)
-        run.rewind(first)
-        total = _num_updates(run, minutes, num_updates)
+    guard = guard or Guard()
+    with locked(run.folder), contextlib.closing(run), told_to_stop() as told:
+        checkpoints = Checkpoints(learner, run.checkpoints, guard, cadence.checkpoint)
+        if not checkpoints.restore():
+            checkpoints.save()  # so that there is always one to go back to
+        session = _Session(learner, batches, run, cadence, guard, checkpoints, told)
+        while True:
+            try:
+                session.learn(minutes, num_updates, num_profiled)
+                return float(checkpoints.seconds)
+            except DivergenceError as error:
+                _roll_back(learner, checkpoints, run, guard, error)
+
+
+def num_rollbacks(learner: Learner) -> int:
+    """How often a run went back."""
+    return int(learner.seed[1])
+
+
+def _roll_back(learner, checkpoints, run, guard, error):
+    """Goes back, for other noise and half the learning rate; raises the error where it may not."""
+    count, update = num_rollbacks(learner) + 1, int(learner.update_count)
+    if guard.on_divergence != "rollback" or count > guard.max_rollbacks:
+        raise error
+    spent = checkpoints.seconds.numpy()
+    checkpoints.go_back(update)
+    checkpoints.seconds.assign(spent)
+    for rate in learner.rates:
+        rate.assign(RATE_FACTOR ** (count - num_rollbacks(learner)) * rate)
+    learner.seed.assign([learner.seed[0], count])
+    back = int(learner.update_count)
+    found = str(error).split(". ")[0]
+    text = f"{found}. Rollback {count}: back to update {back}, half the learning rate, other noise."
+    run.rewind(back)
+    run.event(back, text)
+
+
+@dataclass
+class _Session:
+    """One process's part of a run."""
+
+    learner: Learner
+    batches: Callable[[int], Iterable]
+    run: Run
+    cadence: Cadence
+    guard: Guard
+    checkpoints: Checkpoints
+    told: threading.Event
+
+    def learn(self, minutes: float | None, num_updates: int, num_profiled: int) -> None:
+        """From where the learner stands to the end of the budget."""
+        first = int(self.learner.update_count)
+        self.run.rewind(first)
+        total = _num_updates(self.run, minutes, num_updates)
         if first >= total:
-            return seconds_before
-        progress_bar = _progress_bar(first, total)
-        with contextlib.closing(run), progress_bar as progress, _told_to_stop() as told:
-            for update, batch in zip(itertools.count(first + 1), batches(first)):
-                _profile(run, update - first - NUM_WARM, num_profiled, update >= total)
-                scalars, elapsed = _timed_update(learner, batch)
-                checkpoints.check(scalars)
+            return
+        start, timed = float(self.checkpoints.seconds), first + 1 + NUM_TIMED
+        unread: collections.deque = collections.deque()
+        with _progress_bar(first, total) as progress:
+            for update, batch in zip(itertools.count(first + 1), self.batches(first)):
+                _profile(self.run, update - first - NUM_WARM, num_profiled, update >= total)
+                begun = time.perf_counter()
+                parts = batch if isinstance(batch, tuple) else (batch,)  # images, what is told
+                unread.append((update, self.learner.train_step(*parts)))
+                last, stopping = update >= total, self.told.is_set()
+                due = last or stopping or update <= timed or self._is_due(update)
+                while len(unread) > (not due):  # else one late: the device need not wait for us
+                    scalars = self._read(*unread.popleft())
+                elapsed = time.perf_counter() - begun
                 if update > first + 1:  # the first one is traced
-                    checkpoints.seconds.assign_add(elapsed)
-                seconds = float(checkpoints.seconds)
-                if minutes and update == first + 1 + NUM_TIMED:
-                    run.seconds_per_update((seconds - seconds_before) / NUM_TIMED)
-                    total = progress.total = _num_updates(run, minutes, num_updates)
-                last = update >= total
-                if last or update % log_every == 0:
-                    run.log(update, scalars | {"seconds": seconds, "seconds_per_update": elapsed})
-                if last or update % preview_every == 0:
-                    run.preview(update, learner.preview(tf.constant([0, update])))
-                stopping = told.is_set()
-                if last or stopping or update % checkpoint_every == 0:
-                    checkpoints.save()
-                if stopping and not last:
-                    raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
+                    self.checkpoints.seconds.assign_add(elapsed)
+                if minutes and update == timed:
+                    seconds = float(self.checkpoints.seconds) - start
+                    self.run.seconds_per_update(seconds / NUM_TIMED)
+                    total = progress.total = _num_updates(self.run, minutes, num_updates)
+                    last = update >= total
+                self._keep(update, scalars, elapsed, last, stopping)
                 progress.set_postfix_str(_brief(scalars), refresh=False)
                 progress.update()
                 if last:
                     break
-        return seconds
 
+    def _is_due(self, update):
+        cadence = self.cadence
+        return any(update % x == 0 for x in (cadence.log, cadence.checkpoint, cadence.preview))
 
-@contextlib.contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """An event that the first SIGTERM or SIGINT sets; the second does what it does elsewhere."""
-    told = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield told  # Python lets only the main thread hear signals
-        return
+    def _read(self, update, scalars):
+        """Scalars of an update as numbers, that the guard has seen."""
+        scalars = {name: float(value) for name, value in scalars.items()}
+        self.guard.look(update, scalars)
+        return scalars
 
-    def tell(number, frame):
-        told.set()
-        signal.signal(number, before[number])
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, tell)
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _keep(self, update, scalars, elapsed, last, stopping):
+        """Metrics, pictures and checkpoints that are due."""
+        if last or update % self.cadence.log == 0:
+            times = {"seconds": float(self.checkpoints.seconds), "seconds_per_update": elapsed}
+            self.run.log(update, scalars | times)
+        if last or update % self.cadence.preview == 0:
+            self.run.preview(update, self.learner.preview(tf.constant([0, update])))
+        if last or stopping or update % self.cadence.checkpoint == 0:
+            self.checkpoints.save()
+        if stopping and not last:
+            raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
 
 
 def _profile(run: Run, update: int, num: int, last: bool) -> None:
@@ -136,14 +199,6 @@ def _profile(run: Run, update: int, num: int, last: bool) -> None:
         tf.profiler.experimental.start(str(run.folder / "tensorboard"))
     elif num and (update == num + 1 or (last and 1 < update <= num)):
         tf.profiler.experimental.stop()
-
-
-def _timed_update(learner: Learner, batch) -> tuple[dict[str, float], float]:
-    """One update: its scalars, and the seconds that it took."""
-    parts = batch if isinstance(batch, tuple) else (batch,)  # images, and what is told of them
-    start = time.perf_counter()
-    scalars = {name: float(value) for name, value in learner.train_step(*parts).items()}
-    return scalars, time.perf_counter() - start
 
 
 def _num_updates(run: Run, minutes: float | None, num_updates: int) -> float:

@@ -220,14 +220,14 @@ def test_a_runs_identity_leaves_out_budget_cadence_and_places():
     left_out = {
         "num_updates", "minutes", "log_every", "checkpoint_every", "preview_every",
         "out", "data_dir", "image_dir", "cache_dir", "resume", "devices", "deterministic",
-        "profile",
+        "profile", "on_divergence", "max_rollbacks",
     }  # fmt: skip
     identity = make_config(scale="quick").identity()
     assert identity.keys() == FIELDS.keys() - left_out
     other = make_config(
         num_updates=7, log_every=3, checkpoint_every=5, preview_every=2, resume="must",
         out="a", data_dir="b", image_dir="c", cache_dir="d", scale="quick", devices="cpu:2",
-        profile=3,
+        profile=3, on_divergence="stop", max_rollbacks=1,
     )  # fmt: skip
     assert other.identity() == identity
     assert make_config(scale="quick", seed=1).identity() != identity

@@ -12,7 +12,8 @@ PACKAGE = ROOT / "mgconv"
 
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
 LIBRARY = (
-    "images", "sources", "store", "datasets", "tracking", "checkpoints", "training",
+    "images", "sources", "store", "datasets", "tracking", "guard", "process", "checkpoints",
+    "training",
     "devices", "building",
     "baselines.adversarial", "baselines.gan_nets", "baselines.gan",
     "baselines.context_encoder", "systems",

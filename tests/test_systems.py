@@ -15,6 +15,7 @@ from mgconv.images import to_float
 from mgconv.systems import (
     ClassConditionalSystem,
     MultigridSystem,
+    _build,
     build_learner,
     describe,
     learn,
@@ -323,3 +324,25 @@ def test_classes_do_not_share_their_chains(conditional):
 def test_a_learner_is_a_checkpointable_module(finished):
     assert isinstance(finished[1], tf.Module)
     assert finished[1].weights
+
+
+@pytest.mark.parametrize("method", [*METHODS, "dcgan", "wgan", "wgan_gp", "context_encoder"])
+@pytest.mark.parametrize("recipe", ["paper", "modern"])
+def test_every_learner_has_rates_that_a_rollback_can_halve_and_a_salt(recipe, method, tiny):
+    """The optimizers use them, with a schedule (paper) and without."""
+    learner = _build(
+        tiny(method=method, recipe=recipe, grids=(1, 4, 8), seed=5),
+        {"channels": 1, "num_images": 12, "class_names": ["toy"]},
+    )
+    optimizers = (
+        [grid.optimizer for grid in learner.grids]
+        if method in METHODS
+        else list(learner.optimizers.values())
+    )
+    before = [float(optimizer.learning_rate) for optimizer in optimizers]
+    for rate in learner.rates:
+        rate.assign(0.5 * rate)
+    after = [float(optimizer.learning_rate) for optimizer in optimizers]
+    assert after == pytest.approx([rate / 2 for rate in before])
+    assert learner.seed.numpy().tolist() == [5, 0]
+    assert {id(learner.seed)} <= {id(variable) for variable in learner.variables}

@@ -1,5 +1,6 @@
 """The loop: interrupted is uninterrupted, divergence is caught, bad checkpoints are told."""
 
+import contextlib
 import itertools
 import signal
 import types
@@ -10,33 +11,43 @@ import pytest
 import tensorflow as tf
 
 from mgconv import training
-from mgconv.checkpoints import Checkpoints, DivergenceError, locked
+from mgconv.checkpoints import NUM_HEALTHY, Checkpoints
 from mgconv.config import UserError
+from mgconv.guard import DivergenceError, Guard
+from mgconv.process import locked
 from mgconv.systems import learn
-from mgconv.tracking import Run, read_metrics, write_json
-from mgconv.training import NUM_TIMED, train
+from mgconv.tracking import Run, read_events, read_metrics, write_json
+from mgconv.training import NUM_TIMED, Cadence, num_rollbacks, train
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
 
 
 class Toy(tf.Module):
-    """A learner whose only weight adds up the batches; `sick` are updates that go wrong."""
+    """A learner whose only weight adds up the batches; `sick` are updates that go wrong.
 
-    def __init__(self, sick=(), shape=()):
+    They do so until a rollback has brought the salt to `cured`.
+    """
+
+    def __init__(self, sick=(), shape=(), cured=1):
         super().__init__()
         self.update_count = tf.Variable(0, dtype=tf.int64)
+        self.seed, self.rate = tf.Variable([3, 0]), tf.Variable(1.0)
         self.weight = tf.Variable(tf.zeros(shape))
-        self.sick, self.calls = sick, 0
+        self.sick, self.calls, self.cured = sick, 0, cured
 
     @property
     def weights(self):
         return [self.weight]
 
+    @property
+    def rates(self):
+        return [self.rate]
+
     def train_step(self, batch):
         self.calls += 1
         self.weight.assign_add(tf.fill(self.weight.shape, float(batch)))
         self.update_count.assign_add(1)
-        bad = int(self.update_count) in self.sick
+        bad = int(self.update_count) in self.sick and num_rollbacks(self) < self.cured
         return {"gap/4": tf.constant(float("nan") if bad else 0.5), "sum": self.weight * 1}
 
     def preview(self, seed):
@@ -63,8 +74,8 @@ def open_run(tmp_path, tiny):
 
 
 def go(learner, run, num_updates=8, batches=numbered, **options):
-    cadence = {"log_every": 1, "checkpoint_every": 2, "preview_every": 4}
-    return train(learner, batches, num_updates=num_updates, run=run, **(cadence | options))
+    options = {"cadence": Cadence(1, 2, 4)} | options
+    return train(learner, batches, num_updates=num_updates, run=run, **options)
 
 
 def logged(run):
@@ -125,7 +136,7 @@ def test_an_interrupted_run_is_the_uninterrupted_one_bit_for_bit(
 
 def test_a_run_stops_at_its_budget_with_a_checkpoint_a_line_and_a_picture(open_run):
     learner, run = Toy(), open_run()
-    go(learner, run, 7, log_every=3)
+    go(learner, run, 7, cadence=Cadence(3, 2, 4))
     assert learner.calls == 7
     assert logged(run) == [3, 6, 7]
     pictures = sorted(path.name for path in (run.folder / "samples").iterdir())
@@ -176,13 +187,14 @@ def test_a_larger_budget_goes_on_and_a_reached_one_does_nothing(open_run):
         assert logged(open_run()) == list(range(1, 7))
 
 
-def test_only_the_last_checkpoints_are_kept(open_run):
+@pytest.mark.parametrize(
+    ("every", "kept"), [(30, [30, 60]), (20, [20, 40, 60]), (10, [30, 40, 50, 60])]
+)
+def test_so_many_checkpoints_are_kept_that_a_rollback_finds_one(every, kept, open_run):
     run = open_run()
-    go(Toy(), run, 8)
-    assert sorted(path.name for path in run.checkpoints.glob("*.index")) == [
-        "ckpt-6.index",
-        "ckpt-8.index",
-    ]
+    go(Toy(), run, 60, cadence=Cadence(10, every, 60))
+    found = {path.name for path in run.checkpoints.glob("*.index")}
+    assert found == {f"ckpt-{update}.index" for update in kept}
 
 
 # -- seconds and minutes
@@ -251,14 +263,85 @@ def test_a_measurement_that_was_interrupted_is_made_anew(open_run, monkeypatch):
 # -- divergence
 
 
+STOP = Guard("stop")
+
+
 def test_a_scalar_that_is_not_finite_stops_training_and_the_last_checkpoint_is_good(open_run):
-    message = one_line(lambda: go(Toy(sick=[6]), open_run()), DivergenceError)
-    assert "gap/4 = nan at update 6" in message
-    assert "ckpt-4" in message
+    message = one_line(lambda: go(Toy(sick=[6]), open_run(), guard=STOP), DivergenceError)
+    assert "gap/4 = nan, at update 6" in message
+    assert "Lower --learning_rate or --drift" in message
     assert logged(open_run()) == [1, 2, 3, 4, 5]
     cured = Toy()
     go(cured, open_run())
     assert (cured.calls, float(cured.weight)) == (4, 36)
+
+
+def events(run):
+    return read_events(run.folder / "metrics.jsonl")
+
+
+def far(num_updates=60):
+    """Checkpoints that rollbacks can choose between."""
+    return {"num_updates": num_updates, "cadence": Cadence(1, 10, 100)}
+
+
+def test_a_rollback_goes_to_a_checkpoint_that_healthy_updates_followed(open_run, capsys):
+    """At update 45 the last one that 20 followed is 20; the batches are the same again."""
+    learner, run = Toy(sick=[45]), open_run()
+    go(learner, run, **far())
+    assert NUM_HEALTHY == 20
+    assert learner.calls == 45 + 40
+    assert float(learner.weight) == 60 * 61 / 2
+    assert (num_rollbacks(learner), float(learner.rate)) == (1, 0.5)
+    [event] = events(run)
+    told = "gap/4 = nan, at update 45. Rollback 1: back to update 20, half the learning rate"
+    assert told in event
+    assert event in capsys.readouterr().out
+    assert logged(run) == list(range(1, 61))
+
+
+def test_before_any_checkpoint_a_rollback_starts_over(open_run):
+    learner = Toy(sick=[1])
+    go(learner, open_run())
+    assert (learner.calls, float(learner.weight), float(learner.rate)) == (9, 36, 0.5)
+
+
+def test_rollbacks_add_up_and_are_counted_out(open_run):
+    learner = Toy(sick=[45], cured=3)
+    go(learner, open_run(), **far())
+    assert (num_rollbacks(learner), float(learner.rate)) == (3, 0.125)
+    assert len(events(open_run())) == 3
+
+
+def test_one_rollback_more_than_allowed_ends_the_run(tmp_path, tiny):
+    learner, run = Toy(sick=[5], cured=9), Run(tmp_path / "run", tiny(), DATA)
+    message = one_line(lambda: go(learner, run, guard=Guard(max_rollbacks=2)), DivergenceError)
+    assert "gap/4 = nan, at update 5" in message
+    assert num_rollbacks(learner) == 2
+
+
+@pytest.mark.parametrize("stop", [24, 31, 38, 45, 52])
+def test_a_run_interrupted_around_a_rollback_is_the_uninterrupted_one(stop, tmp_path, tiny):
+    ends = []
+    for name, stops in (("whole", []), ("broken", [stop])):
+        run = Run(tmp_path / name, tiny(), DATA)
+        for batches in (*map(interrupted_at, stops), numbered):
+            learner = Toy(sick=[45])
+            with contextlib.suppress(KeyboardInterrupt):
+                go(learner, run, batches=batches, **far())
+        ends.append([float(learner.weight), float(learner.rate), events(run), logged(run)])
+    assert ends[0] == ends[1]
+
+
+def test_a_rollback_takes_the_seconds_along(open_run, monkeypatch):
+    """Half a second an update, the first of each timeline left out: 44, of which 25 were undone."""
+    fake_clock(monkeypatch, 0.5)
+    assert go(Toy(sick=[45]), open_run(), **far()) == 0.5 * (43 + 39)
+
+
+def test_what_is_ignored_still_has_to_be_finite(open_run):
+    message = one_line(lambda: go(Toy(sick=[6]), open_run(), guard=Guard("ignore")))
+    assert "gap/4 = nan" in message
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
@@ -271,8 +354,8 @@ def test_a_weight_that_is_not_finite_is_not_saved(value, open_run):
         yield 4.0
 
     learner.train_step = types.MethodType(_silent_step, learner)
-    message = one_line(lambda: go(learner, open_run(), batches=stream), DivergenceError)
-    assert "a weight = not finite at update 4" in message
+    message = one_line(lambda: go(learner, open_run(), batches=stream, guard=STOP), DivergenceError)
+    assert "a weight is not finite, at update 4" in message
     fresh = Toy()
     Checkpoints(fresh, open_run().checkpoints).restore()
     assert (int(fresh.update_count), float(fresh.weight)) == (2, 3)
@@ -285,16 +368,23 @@ def _silent_step(learner, batch):
     return {"gap/4": tf.constant(0.5)}
 
 
-def test_divergence_before_any_checkpoint_is_told_without_one(open_run):
-    message = one_line(lambda: go(Toy(sick=[1]), open_run()), DivergenceError)
-    assert "checkpoint" not in message
-    assert "Lower --learning_rate or --drift" in message
-
-
 def test_divergence_of_a_real_run_is_told(tmp_path, tiny, toy_images):
-    config = tiny(learning_rate=1e30, optimizer="sgd", num_updates=50, method="single_grid")
+    config = tiny(
+        learning_rate=1e30, optimizer="sgd", num_updates=50, method="single_grid", max_rollbacks=1
+    )
     message = one_line(lambda: learn(config, toy_images(), tmp_path / "run"), DivergenceError)
     assert "Training diverged" in message
+    assert (
+        "Rollback 1: back to update 0" in events(types.SimpleNamespace(folder=tmp_path / "run"))[0]
+    )
+
+
+def test_rollbacks_save_a_real_run_that_learns_too_fast(tmp_path, tiny, toy_images):
+    """Each halves the rate, and some rate on the way down is healthy."""
+    config = tiny(learning_rate=0.5, num_updates=60, max_rollbacks=30)
+    learner, _ = learn(config, toy_images(), tmp_path / "run")
+    assert int(learner.update_count) == 60
+    assert num_rollbacks(learner) > 0
 
 
 # -- bad checkpoints
@@ -389,7 +479,7 @@ def test_a_run_of_a_version_without_manifests_goes_on(checkpointed, open_run):
 
 def test_there_is_a_manifest_for_every_checkpoint_and_no_other(checkpointed):
     names = {path.name for path in checkpointed.checkpoints.glob("*.json")}
-    assert names == {"ckpt-2.sha256.json", "ckpt-4.sha256.json"}
+    assert names == {"ckpt-0.sha256.json", "ckpt-2.sha256.json", "ckpt-4.sha256.json"}
 
 
 def test_a_folder_has_one_learner_at_a_time(open_run):
@@ -419,7 +509,8 @@ def test_a_signal_saves_and_the_run_goes_on_where_it_was(number, open_run):
 def test_a_first_save_that_was_killed_is_no_damage(open_run):
     """TensorFlow writes the index, then registers it in the file `checkpoint`."""
     run = open_run()
-    go(Toy(), run, 2)
+    with pytest.raises(KeyboardInterrupt):
+        go(Toy(), run, batches=interrupted_at(1))
     (run.checkpoints / "checkpoint").unlink()
     learner = Toy()
     go(learner, open_run(), 4)

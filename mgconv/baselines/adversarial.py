@@ -38,12 +38,14 @@ class AdversarialLearner(tf.Module):
     Args:
         nets: built.
         make_optimizer: for one of them.
+        seed: of what is drawn in learning.
     """
 
     def __init__(
         self,
         nets: tuple[keras.Model, ...],
         make_optimizer: Callable[[], keras.optimizers.Optimizer],
+        seed: int,
     ):
         super().__init__()
         self._nets = nets
@@ -51,6 +53,12 @@ class AdversarialLearner(tf.Module):
         for net in nets:
             self.optimizers[net.name].build(net.trainable_variables)
         self.update_count = tf.Variable(0, dtype=tf.int64)
+        self.seed = tf.Variable([seed, 0], dtype=tf.int32)
+
+    @property
+    def rates(self) -> list:
+        """Variables of all learning rates."""
+        return [optimizer.learning_rate for optimizer in self.optimizers.values()]
 
     @property
     def weights(self) -> list:

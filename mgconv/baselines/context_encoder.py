@@ -37,7 +37,7 @@ class ContextEncoderLearner(AdversarialLearner):
         filler = _filler(size, channels, filters, seed)
         adversary = critic(size, channels, filters, BatchStatistics, seed + 1)
         # Pathak et al.'s code; the adversary's rate is the filler's
-        super().__init__((filler, adversary), lambda: keras.optimizers.Adam(2e-4, beta_1=0.5))
+        super().__init__((filler, adversary), lambda: keras.optimizers.Adam(2e-4, beta_1=0.5), seed)
         self.filler, self.critic = filler, adversary
         self.shape = shape
         self.shown = tf.Variable(tf.zeros(shape))  # the last batch, for previews

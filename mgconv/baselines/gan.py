@@ -74,12 +74,11 @@ class GanLearner(AdversarialLearner):
         make_norm = layer_norm if spec.penalty else BatchStatistics
         maker = generator(LATENT + planes, filters, channels, seed)
         judge = critic(size, channels + planes, filters, make_norm, seed + 1)
-        super().__init__((maker, judge), spec.make_optimizer)
+        super().__init__((maker, judge), spec.make_optimizer, seed)
         self.generator, self.critic = maker, judge
         self.spec, self.shape = spec, shape
         self.num_classes, self.num_planes = num_classes, planes
         self.generator_loss = tf.Variable(0.0)  # of its last turn
-        self.seed = tf.constant([seed, 0])
 
     @tf.function(autograph=False)
     def train_step(self, images, labels=None) -> dict[str, tf.Tensor]:

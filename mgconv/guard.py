@@ -1,0 +1,93 @@
+"""What a healthy update looks like: scalars are watched by bands around their own running level."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mgconv.config import UserError
+
+NUM_WARM = 30  # values of a quantity ahead of the first judgement by its level
+DECAY = 0.99  # of the running level
+
+
+class DivergenceError(UserError):
+    """Training met a value that it should not."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Healthy absolute values of a quantity, as multiples of their running mean and absolutely."""
+
+    highest_share: float | None = None
+    lowest_share: float = 0.0
+    highest: float = math.inf
+    patience: int = 3  # so many sick values in a row are a sick run
+
+    def holds(self, value: float, level: float) -> bool:
+        """Whether a value is in the band around its running mean."""
+        below_top = self.highest_share is None or value <= self.highest_share * level
+        return below_top and value >= self.lowest_share * level
+
+
+BANDS = {  # ours; in 252 healthy runs the gap reached 53 and the drift 6 times their level
+    "gap": Band(highest_share=100),
+    "drift_rms": Band(highest_share=30, highest=1.0),  # images live in [-1, 1]
+    "saturated": Band(highest=0.9, patience=10),
+    "contrast": Band(lowest_share=0.1, highest=10, patience=10),  # samples all alike; noise
+}
+
+
+class Guard:
+    """Watches the scalars of every update.
+
+    Args:
+        on_divergence: "rollback" and "stop" look at bands; "ignore" only for what is not finite.
+        max_rollbacks: of a run; one more divergence ends it.
+
+    Attributes:
+        levels: quantity/size -> [number of values, running mean, sick ones in a row].
+    """
+
+    def __init__(self, on_divergence: str = "rollback", max_rollbacks: int = 3):
+        self.on_divergence, self.max_rollbacks = on_divergence, max_rollbacks
+        self.levels: dict[str, list[float]] = {}
+
+    def look(self, update: int, scalars: Mapping[str, float]) -> None:
+        """Takes note of the scalars `quantity/size` of an update.
+
+        Raises:
+            DivergenceError: one is not finite, or has been out of its band for too long.
+        """
+        for name, value in scalars.items():
+            if not math.isfinite(value):
+                raise diverged(f"{name} = {value}", update)
+            band = BANDS.get(name.split("/")[0])
+            if band and self.on_divergence != "ignore":
+                self._judge(name, abs(value), band, update)
+
+    def _judge(self, name, value, band, update):
+        count, level, num_sick = self.levels.get(name, (0, 0.0, 0))
+        if value <= band.highest and (count < NUM_WARM or band.holds(value, level)):
+            count, num_sick = count + 1, 0
+            level += (value - level) * max(1 - DECAY, 1 / count)  # a plain mean at first
+        else:
+            num_sick += 1  # and no part of the level
+        self.levels[name] = [count, level, num_sick]
+        if num_sick >= band.patience:
+            seen = f"{name} = {value:.2g}, usually {level:.2g}, {num_sick} updates in a row"
+            raise diverged(seen, update)
+
+    def to_json(self) -> str:
+        """Its memory, for a checkpoint."""
+        return json.dumps(self.levels)
+
+    def from_json(self, text: str) -> None:
+        """Remembers what a checkpoint says."""
+        self.levels = {name: list(level) for name, level in json.loads(text).items()}
+
+
+def diverged(seen: str, update: int) -> DivergenceError:
+    """The error that ends a run."""
+    remedy = "Lower --learning_rate or --drift, or try --recipe=modern."
+    return DivergenceError("Training diverged", f"{seen}, at update {update}", remedy)

@@ -1,0 +1,84 @@
+"""The guard: healthy series pass, each kind of sickness is noticed, its memory is whole."""
+
+import numpy as np
+import pytest
+
+from mgconv.guard import BANDS, NUM_WARM, DivergenceError, Guard
+
+
+def seen(guard, name, values, first=1):
+    """The update at which a series of one quantity alarms, and what is said."""
+    for update, value in enumerate(values, first):
+        try:
+            guard.look(update, {name: float(value)})
+        except DivergenceError as error:
+            return update, str(error)
+    return None
+
+
+HEALTHY = {
+    "gap/64": np.random.default_rng(0).normal(0, 1, 3000),  # swings around 0
+    "drift_rms/16": np.geomspace(1e-4, 5e-2, 500),  # rises by 1.2 % an update
+    "saturated/8": np.full(200, 0.8),  # digits are mostly black
+    "contrast/4": np.linspace(0.3, 1.0, 200),
+    "critic_loss/32": np.geomspace(1, 1e12, 300),  # of a GAN: has no band
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_series_pass(name):
+    assert seen(Guard(), name, HEALTHY[name]) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("mode", ["rollback", "stop", "ignore"])
+def test_what_is_not_finite_alarms_at_once(value, mode):
+    update, text = seen(Guard(mode), "critic_loss/32", [1.0, value])
+    assert update == 2
+    assert f"critic_loss/32 = {value}, at update 2" in text
+
+
+SICK = {
+    "gap/64": ([1.0, -1.0] * 50, [200.0] * 3, 3),  # 200 times its level, three in a row
+    "drift_rms/16": ([0.01] * 50, [0.4] * 3, 3),
+    "drift_rms/4": ([], [1.5] * 3, 3),  # a step of more than half of the box: even at the start
+    "saturated/8": ([0.1] * 50, [0.95] * 10, 10),
+    "contrast/4": ([1.0] * 50, [0.05] * 10, 10),
+}
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_each_sickness_alarms_after_its_patience_and_not_before(name):
+    healthy, sick, patience = SICK[name]
+    update, text = seen(Guard(), name, [*healthy, *sick])
+    assert update == len(healthy) + patience
+    assert f"{name} = " in text
+    assert f"{patience} updates in a row" in text
+    relapse = [*healthy, *sick[:-1], *(healthy or [0.5])[:1], *sick[:-1]]
+    assert seen(Guard(), name, relapse) is None
+    assert seen(Guard("ignore"), name, [*healthy, *sick]) is None
+
+
+def test_exponential_growth_alarms_long_before_it_overflows():
+    growth = 0.01 * 1.5 ** np.arange(200)
+    update, _ = seen(Guard(), "drift_rms/16", [*[0.01] * NUM_WARM, *growth])
+    assert growth[update - NUM_WARM - 1] < 10
+
+
+def test_sick_values_do_not_move_the_level():
+    guard = Guard()
+    seen(guard, "gap/4", [*[1.0] * 50, 1e6, 1e6])
+    assert guard.levels["gap/4"] == [50, 1.0, 2]
+
+
+def test_a_guard_with_the_memory_of_another_goes_on_as_it():
+    healthy, sick, _ = SICK["gap/64"]
+    first, second = Guard(), Guard()
+    seen(first, "gap/64", [*healthy, *sick[:2]])
+    second.from_json(first.to_json())
+    assert second.levels == first.levels
+    assert seen(second, "gap/64", sick)[0] == 1  # the third in a row
+
+
+def test_every_band_is_one_of_the_learners_quantities():
+    assert BANDS.keys() <= {"gap", "contrast", "drift_rms", "saturated", "gradient_norm"}
