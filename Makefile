@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 exp2 exp3 sweep test lint bench data tables tensorboard clean help
+.PHONY: exp1 exp2 exp3 sweep test lint bench faults data tables tensorboard clean help
 
 $(INSTALLED): setup.py
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -42,9 +42,15 @@ lint: $(INSTALLED)  ## style of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(INSTALLED)  ## speed of the Langevin chains grid by grid, cost of data
+bench: $(INSTALLED)  ## speed: chains, PyTorch beside them, updates, scaling, data; writes runs/bench/
 	$(RUN) benchmarks.langevin
+	$(BIN)/python -c 'import torch' 2>/dev/null && $(RUN) benchmarks.peers || echo "no torch, no peers"
+	$(RUN) benchmarks.update
+	$(RUN) benchmarks.scaling
 	$(RUN) benchmarks.data
+
+faults: $(INSTALLED)  ## what a run survives: kill -9, damage, a full disk; writes runs/faults/report.md
+	$(RUN) benchmarks.faults $(FLAGS)
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)

@@ -40,7 +40,15 @@ setup(
         "lsun": ["lmdb>=1.4"],
         "fidelity": ["torch-fidelity>=0.3"],
         "controls": ["scikit-image>=0.25"],  # of experiments 2 and 3
+        "peers": ["torch>=2.9"],  # of benchmarks/peers.py
         # tfds.testing needs dill and does not say so
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.12", "lmdb>=1.4", "dill>=0.3.8"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.6",
+            "hypothesis>=6.100",
+            "ruff>=0.12",
+            "lmdb>=1.4",
+            "dill>=0.3.8",
+        ],
     },
 )

@@ -1,13 +1,14 @@
 """Speed of the Langevin chains of each grid against the machine's best matrix product.
 
 python -m benchmarks.langevin --recipe=paper --width=1
+python -m benchmarks.langevin --variants=float32,jit_compile,bfloat16
 """
 
 import statistics
-import time
 
 from absl import flags
 
+from benchmarks import turns
 from experiments.common import (
     config_for,
     define_config_flags,
@@ -15,81 +16,110 @@ from experiments.common import (
     main,
     start_tensorflow,
 )
+from mgconv.config import choose
 
 FIELDS = ("recipe", "nets", "grids", "width", "batch_size", "num_langevin_steps")
+PRODUCT = 2048  # rows and columns of the matrices
+VARIANTS = {
+    "float32": {}, "jit_compile": {"jit_compile": True}, "bfloat16": {"mixed_precision": "bfloat16"}
+}  # fmt: skip
 
 
 def define_flags(values) -> None:
     """Flags of this program; the default is the paper's own nets and batch."""
     define_config_flags(values, FIELDS)
-    flags.DEFINE_integer("rounds", 5, "measurements of each, in turn", 1, flag_values=values)
+    turns.define_flags(values)
     flags.DEFINE_integer("channels", 3, "of the images", 1, flag_values=values)
+    flags.DEFINE_list("variants", ["float32"], f"of {', '.join(VARIANTS)}", flag_values=values)
 
 
 def run(values) -> None:
     """Prints a table: seconds a Langevin step, GFLOP/s, share of the matrix product's."""
     settings = {"recipe": "paper", "scale": "full", "dataset": "photos"} | given_settings(values)
     config = config_for(**{"num_langevin_steps": 5} | settings)
+    variants = [choose("variant", name, VARIANTS) for name in values["variants"].value]
     start_tensorflow()
-    channels, rounds = values["channels"].value, values["rounds"].value
-    tasks = {size: _chain(config, size, channels) for size in config.learned_sizes}
-    tasks["product"] = _product()
-    for task, _ in tasks.values():
-        task()  # traces, warms up
-    seconds: dict = {name: [] for name in tasks}
-    for _ in range(rounds):
-        for name, (task, _) in tasks.items():
-            start = time.perf_counter()
-            task()
-            seconds[name].append(time.perf_counter() - start)
-    rates = {n: [tasks[n][1] / s / 1e9 for s in times] for n, times in seconds.items()}
-    peak = statistics.median(rates["product"])
-    print(f"recipe {config.recipe}, width {config.width}, batch {config.batch_size}")
-    print("grid      GFLOP/s (min .. max)   of the product   s a Langevin step")
-    for name, rate in rates.items():
-        middle = statistics.median(rate)
-        step = statistics.median(seconds[name]) / config.num_langevin_steps
-        shown = f"{step:.4f}" if name != "product" else "-"
-        spread = f"({min(rate):.0f} .. {max(rate):.0f})"
-        print(f"{name!s:8} {middle:8.1f} {spread:>14} {middle / peak:14.0%} {shown:>19}")
+    channels = values["channels"].value
+    chains = {
+        f"grid {size}, {variant}": (size, chain(config, size, channels, **VARIANTS[variant]))
+        for variant in variants
+        for size in config.learned_sizes
+    }
+    tasks = {name: task for name, (_, task) in chains.items()} | {"matrix product": _product()}
+    seconds = turns.measure(tasks, values["rounds"].value)
+    work = {name: flops(config, size, channels) for name, (size, _) in chains.items()}
+    work["matrix product"] = 2 * PRODUCT**3
+    rates = {n: [work[n] / s / 1e9 for s in times] for n, times in seconds.items()}
+    turns.report(
+        "langevin",
+        f"Chains of recipe {config.recipe}, width {config.width:g}, batch {config.batch_size}, "
+        "counted as direct convolutions",
+        ["chain", "GFLOP/s", "of the matrix product", "seconds a Langevin step"],
+        [
+            [
+                name,
+                turns.spread(rate),
+                f"{statistics.median(turns.ratios(rate, rates['matrix product'])):.0%}",
+                "-" if name not in chains
+                else f"{statistics.median(seconds[name]) / config.num_langevin_steps:.4f}",
+            ]
+            for name, rate in rates.items()
+        ],
+        seconds=seconds,
+    )  # fmt: skip
 
 
-def _chain(config, size: int, channels: int):
-    """A chain of one grid as a function, and its floating-point operations."""
+def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="float32"):
+    """A chain of one grid as a function without arguments."""
     import tensorflow as tf
 
-    from mgconv.config import grid_spec
-    from mgconv.energy import EnergyNet
     from mgconv.langevin import langevin
 
-    spec = grid_spec(config.nets, size, config.width)
-    net = EnergyNet(spec, channels, 0, config.normalization, config.activation)
-    x0 = tf.random.stateless_uniform([config.batch_size, size, size, channels], [1, 2], -1, 1)
+    net, x0 = make_net(config, size, channels, mixed_precision), start(config, size, channels)
+    run_chain = tf.function(langevin, jit_compile=True) if jit_compile else langevin
 
     @tf.function(autograph=False)
-    def chain():
-        return langevin(net, x0, config.training, tf.constant([0, 1]))[0]
+    def whole():
+        return run_chain(net, x0, config.training, tf.constant([0, 1]))[0]
 
-    flops = config.batch_size * _flops(spec, channels) * config.num_langevin_steps
-    return lambda: chain().numpy(), flops
+    return lambda: whole().numpy()
 
 
-def _flops(spec, channels: int) -> int:
-    """2 x multiply-adds of f and of its input gradient for one image, as direct convolutions."""
-    side, total = spec.size, 0
-    for conv in spec.convs:
+def make_net(config, size: int, channels: int, mixed_precision: str = "float32"):
+    """The net of one grid."""
+    from mgconv.config import grid_spec
+    from mgconv.energy import EnergyNet
+
+    spec = grid_spec(config.nets, size, config.width)
+    settings = (config.normalization, config.activation, config.reference_sigma, mixed_precision)
+    return EnergyNet(spec, channels, 0, *settings)
+
+
+def start(config, size: int, channels: int):
+    """Noise from which chains start, [B, s, s, C]."""
+    import tensorflow as tf
+
+    return tf.random.stateless_uniform([config.batch_size, size, size, channels], [1, 2], -1, 1)
+
+
+def flops(config, size: int, channels: int) -> int:
+    """Of a chain: 2 x multiply-adds of f and of its input gradient, as direct convolutions."""
+    from mgconv.config import grid_spec
+
+    side, total = size, 0
+    for conv in grid_spec(config.nets, size, config.width).convs:
         side = -(-side // conv.stride)
         total += side * side * conv.kernel**2 * channels * conv.filters
         channels = conv.filters
-    return 2 * 2 * (total + side * side * channels)
+    return config.batch_size * config.num_langevin_steps * 2 * 2 * (total + side * side * channels)
 
 
-def _product(size: int = 2048):
-    """The square float32 matrix product, and its floating-point operations."""
+def _product():
+    """The square float32 matrix product."""
     import tensorflow as tf
 
-    a = tf.random.stateless_normal([size, size], [0, 0])
-    return lambda: tf.matmul(a, a).numpy(), 2 * size**3
+    a = tf.random.stateless_normal([PRODUCT, PRODUCT], [0, 0])
+    return lambda: tf.matmul(a, a).numpy()
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from mgconv.evaluation import cnn
 from mgconv.evaluation.classify import labeled_subset, svm
 from mgconv.evaluation.features import POOLED, cached, extract, freeze
 from mgconv.images import to_float
+from mgconv.records import read_json, write_json
 from mgconv.systems import System
-from mgconv.tracking import read_json, write_json
 
 NUM_FROZEN = 2000  # observed images that freeze the statistics
 

@@ -9,7 +9,7 @@ from experiments.figures import to_picture
 from experiments.panels import NAMES
 from experiments.report import Report, labeled_strips
 from experiments.runner import cost, has_failed
-from mgconv.tracking import write_json
+from mgconv.records import write_json
 
 WORDS = NAMES | {
     "untrained": "Multi-grid's nets untrained", "pixels": "Raw pixels", "hog": "HOG",

@@ -43,7 +43,8 @@ def run(values) -> None:
     from experiments.report import markdown_table
     from mgconv.datasets import cache_root, choose_classes
     from mgconv.evaluation.samples import comparable, read_samples
-    from mgconv.tracking import provenance, write_json
+    from mgconv.records import write_json
+    from mgconv.tracking import provenance
 
     samples = read_samples(values["samples"].value)
     config = config_for(**given_settings(values))

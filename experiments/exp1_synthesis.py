@@ -48,7 +48,8 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Learns every panel's models; writes results.json, report.md, report.html."""
     from experiments.report import Report
-    from mgconv.tracking import provenance, write_json
+    from mgconv.records import write_json
+    from mgconv.tracking import provenance
 
     settings = {"scale": "quick"} | given_settings(values)
     folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")

@@ -45,7 +45,8 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Learns every system on hidden squares, fills test images, writes results and the report."""
     from experiments.report import Report
-    from mgconv.tracking import provenance, write_json
+    from mgconv.records import write_json
+    from mgconv.tracking import provenance
 
     methods = compared_methods(values["methods"].value, TABLE_4["error"])
     given = given_settings(values)

@@ -10,8 +10,8 @@ from mgconv.datasets import ImageSet
 from mgconv.evaluation.diagnosis import blocks
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.images import to_uint8
+from mgconv.records import read_metrics
 from mgconv.systems import ClassConditionalSystem, MultigridSystem
-from mgconv.tracking import read_metrics
 
 Figure = tuple[np.ndarray, str]
 System = MultigridSystem | ClassConditionalSystem

@@ -93,7 +93,7 @@ def learn_and_score(config, point: dict, folder: Path, chosen: str | None, score
         scorer: made before; a classifier is learned from the learned images instead.
     """
     from experiments.runner import Entry, has_failed, train_or_reuse
-    from mgconv.tracking import read_metrics
+    from mgconv.records import read_metrics
 
     images = load_split(config)
     held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
@@ -157,7 +157,8 @@ def write_report(folder: Path, names, rows: dict[str, dict], scorer: str | None)
     """Table and plot of all runs, best first where they are scored."""
     from experiments.report import Report
     from experiments.runner import cost
-    from mgconv.tracking import provenance, write_json
+    from mgconv.records import write_json
+    from mgconv.tracking import provenance
 
     measures = [*HEALTH, *(["frechet"] if scorer else [])]
     ranked = dict(sorted(rows.items(), key=lambda item: item[1].get("frechet") or np.inf))

@@ -14,7 +14,7 @@ from experiments.common import main
 from experiments.report import markdown_table
 from mgconv.config import UserError
 from mgconv.images import replace_file
-from mgconv.tracking import read_json
+from mgconv.records import read_json
 
 ROOT = Path(__file__).parent.parent
 MARKED = re.compile(r"(<!-- table ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -74,7 +74,8 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
 
 def report(folder: Path, learner, seconds: float) -> dict:
     """Writes results.json of a learned model: how much it learned, how long, and of what making."""
-    from mgconv.tracking import provenance, read_json, write_json
+    from mgconv.records import read_json, write_json
+    from mgconv.tracking import provenance
     from mgconv.training import num_rollbacks
 
     path = folder / "results.json"

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mgconv.config import UserError
 from mgconv.guard import Guard, diverged
-from mgconv.tracking import read_json, sha256_of, write_json
+from mgconv.records import read_json, sha256_of, write_json
 
 NUM_HEALTHY = 20  # updates that must have followed a checkpoint which one goes back to
 
@@ -33,15 +33,29 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(
             learner=learner, seconds=self.seconds, guard=self._memory
         )
+        self._manager = self._open()
+
+    def _open(self):
+        """TensorFlow's manager; its list, the file `checkpoint`, is made anew where it is damaged.
+
+        One checkpoint that is not listed and has no manifest is a first save that was killed.
+        """
         try:
-            self._manager = self._make_manager()
+            manager, found = self._make_manager(), "names none of them"
         except ValueError:
-            raise self._unusable("its file `checkpoint` is damaged") from None
-        written = len(list(self.folder.glob("*.index")))
-        registered = (self.folder / "checkpoint").exists()
-        # one that is not registered is a first save that was killed: starting over loses nothing
-        if self._manager.latest_checkpoint is None and written > (0 if registered else 1):
-            raise self._unusable("its file `checkpoint` names none of them")
+            manager, found = None, "is damaged"
+        if manager and manager.latest_checkpoint:
+            return manager
+        written = sorted((path.with_suffix("") for path in self.folder.glob("*.index")), key=_order)
+        whole = [path for path in written if _damage(path) is None]
+        if whole:
+            print(f"{self.folder}: the file `checkpoint` {found}; made anew by manifests.")
+            self._write_list(whole)
+            return self._make_manager()
+        listed = (self.folder / "checkpoint").exists()
+        if manager is None or len(written) > (0 if listed else 1):
+            raise self._unusable(f"its file `checkpoint` {found}")
+        return manager
 
     def _make_manager(self):
         return tf.train.CheckpointManager(
@@ -49,6 +63,17 @@ class Checkpoints:
             str(self.folder),
             max_to_keep=self._num_kept,
             step_counter=self._learner.update_count,
+        )
+
+    def _write_list(self, paths: list[Path]) -> None:
+        tf.compat.v1.train.update_checkpoint_state(  # keeps names relative in an absolute folder
+            str(self.folder.absolute()),
+            paths[-1].name,
+            [path.name for path in paths],
+            all_model_checkpoint_timestamps=[
+                path.with_name(f"{path.name}.index").stat().st_mtime for path in paths
+            ],
+            last_preserved_timestamp=0.0,
         )
 
     def restore(self) -> bool:
@@ -70,15 +95,9 @@ class Checkpoints:
         is killed here: the same rollback follows.
         """
         kept, later = [Path(path) for path in self._manager.checkpoints], []
-        while len(kept) > 1 and _update_of(kept[-1]) > update - NUM_HEALTHY:
+        while len(kept) > 1 and _order(kept[-1]) > update - NUM_HEALTHY:
             later.append(kept.pop())
-        tf.compat.v1.train.update_checkpoint_state(  # keeps names relative in an absolute folder
-            str(self.folder.absolute()),
-            kept[-1].name,
-            [path.name for path in kept],
-            all_model_checkpoint_timestamps=[_time_of(path) for path in kept],
-            last_preserved_timestamp=0.0,
-        )
+        self._write_list(kept)
         for file in (file for path in later for file in self.folder.glob(f"{path.name}.*")):
             file.unlink()
         self._manager = self._make_manager()
@@ -118,22 +137,20 @@ class Checkpoints:
         self._memory.assign(self._guard.to_json())
         try:
             path = Path(self._manager.save(checkpoint_number=update))
+            write_json(_manifest(path), _sums(path))
         except (tf.errors.OpError, OSError) as error:
             found = str(error).strip().split("\n")[0][:120]
             remedy = "Free space and run the same command: it goes on from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
-        write_json(_manifest(path), _sums(path))
         kept = {_manifest(Path(path)) for path in self._manager.checkpoints}
         for stale in set(self.folder.glob("*.sha256.json")) - kept:
             stale.unlink()
 
 
-def _update_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def _time_of(checkpoint: Path) -> float:
-    return checkpoint.with_name(f"{checkpoint.name}.index").stat().st_mtime
+def _order(checkpoint: Path) -> int:
+    """The number of updates in its name."""
+    number = checkpoint.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else -1
 
 
 def _manifest(checkpoint: Path) -> Path:

@@ -270,7 +270,7 @@ def celeb_a_partition(place: str) -> Callable[[str], str] | None:
         return None
     names = {"0": "train", "1": "validation", "2": "test"}
     splits = {}
-    for line in found.read_text().splitlines():
+    for line in found.read_text(errors="replace").splitlines():
         words = line.split()
         if len(words) != 2 or words[1] not in names:
             raise UserError(f"Cannot read {found}", f'"{line[:60]}"', "Lines are: 000001.jpg 0.")

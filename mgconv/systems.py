@@ -20,7 +20,8 @@ from mgconv.grids import downsample
 from mgconv.guard import Guard
 from mgconv.images import to_float
 from mgconv.learner import MultigridLearner, fold_in
-from mgconv.tracking import Run, read_config
+from mgconv.records import read_config
+from mgconv.tracking import Run
 from mgconv.training import Cadence, Learner, train
 
 

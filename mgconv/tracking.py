@@ -1,9 +1,7 @@
 """One run, one folder: its settings, its metrics, its pictures."""
 
 import dataclasses
-import hashlib
 import json
-import math
 import os
 import platform
 import shlex
@@ -18,92 +16,16 @@ import numpy as np
 
 from mgconv.config import Config, UserError
 from mgconv.images import enlarge, replace_file, save_png, tile, to_uint8
-
-CONFIG_FILE = "config.json"
-FOREIGN = "This is no run of this program; give another folder."
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes strict JSON atomically: NaN and infinity become null."""
-    replace_file(path, json.dumps(_strict(content), indent=1) + "\n")
-
-
-def _strict(value):
-    if isinstance(value, dict):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        UserError: no file, or no JSON object in it.
-    """
-    try:
-        content = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise UserError(
-            f"Cannot read {path}", error.strerror, "Give the folder of a run."
-        ) from None
-    except ValueError:
-        raise UserError(f"Cannot read {path}", "no valid JSON", FOREIGN) from None
-    if not isinstance(content, dict):
-        raise UserError(f"Cannot read {path}", "no JSON object", FOREIGN)
-    return content
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file of any size, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The scalars of a metrics.jsonl, a line a log."""
-    return [line for line in _read_lines(path) if "event" not in line]
-
-
-def read_events(path: Path) -> list[str]:
-    """What happened besides, in the words of `Run.event`."""
-    return [line["event"] for line in _read_lines(path) if "event" in line]
-
-
-def _read_lines(path):
-    """All lines; a last one that was cut short is left out."""
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
-def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
-    """Config and facts of the data of the run in `folder`.
-
-    A setting that an older version did not know has its default: it meant the same then.
-
-    Raises:
-        UserError: there is no run of this program.
-    """
-    path = Path(folder) / CONFIG_FILE
-    content = read_json(path)
-    values, data = content.get("config"), content.get("data")
-    known = {field.name for field in dataclasses.fields(Config)}
-    if not isinstance(values, dict) or not isinstance(data, dict):
-        raise UserError(f"Cannot use {path}", "no settings or no facts of data", FOREIGN)
-    strange = (set(values) - known) | ({"num_images", "channels", "class_names"} - set(data))
-    if strange:
-        found = f"unknown or missing {', '.join(map(str, sorted(strange)))}"
-        raise UserError(f"Cannot use {path}", found, FOREIGN)
-    try:
-        return Config(**(values | {"grids": tuple(values.get("grids"))})), data
-    except TypeError:
-        raise UserError(f"Cannot use {path}", "values of a wrong type", FOREIGN) from None
+from mgconv.records import (
+    CONFIG_FILE,
+    is_a,
+    read_config,
+    read_events,
+    read_json,
+    read_lines,
+    strict,
+    write_json,
+)
 
 
 def provenance() -> dict[str, Any]:
@@ -193,7 +115,7 @@ class Run:
     def _append(self, line):
         try:
             with (self.folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(_strict(line)) + "\n")
+                file.write(json.dumps(strict(line)) + "\n")
         except OSError as error:
             remedy = "Free space and run the same command again."
             raise UserError(f"Cannot write in {self.folder}", error.strerror, remedy) from None
@@ -202,7 +124,7 @@ class Run:
         """Forgets metrics logged after `update`: they will be logged again."""
         lines = [
             json.dumps(line) + "\n"
-            for line in _read_lines(self.folder / "metrics.jsonl")
+            for line in read_lines(self.folder / "metrics.jsonl")
             if line["update"] <= update
         ]
         replace_file(self.folder / "metrics.jsonl", "".join(lines))
@@ -226,7 +148,10 @@ class Run:
         path = self.folder / "budget.json"
         if measured is not None and not path.exists():
             write_json(path, {"seconds_per_update": measured})
-        return read_json(path)["seconds_per_update"] if path.exists() else None
+        rate = read_json(path).get("seconds_per_update") if path.exists() else None
+        if path.exists() and not (is_a(rate, float) and rate > 0):
+            raise UserError(f"Cannot use {path}", f"seconds_per_update {rate}", "Delete it.")
+        return rate
 
     def close(self) -> None:
         """Flushes TensorBoard's events."""

@@ -12,9 +12,8 @@ PACKAGE = ROOT / "mgconv"
 
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
 LIBRARY = (
-    "images", "sources", "store", "datasets", "tracking", "guard", "process", "checkpoints",
-    "training",
-    "devices", "building",
+    "images", "sources", "store", "datasets", "records", "tracking", "guard",
+    "process", "checkpoints", "training", "devices", "building",
     "baselines.adversarial", "baselines.gan_nets", "baselines.gan",
     "baselines.context_encoder", "systems",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from mgconv.chains import FromCoarser, FromData, Persistent
 from mgconv.config import METHODS, UserError
 from mgconv.datasets import ImageSet
 from mgconv.images import to_float
+from mgconv.records import write_json
 from mgconv.systems import (
     ClassConditionalSystem,
     MultigridSystem,
@@ -21,7 +22,6 @@ from mgconv.systems import (
     learn,
     load,
 )
-from mgconv.tracking import write_json
 
 STILL = {"drift": 1e-30, "noise": 0.0}  # chains that do not move
 eagerly = pytest.mark.usefixtures("no_graphs")

@@ -12,7 +12,8 @@ from PIL import Image
 
 from mgconv import tracking
 from mgconv.config import RECIPES, Config, UserError, make_config
-from mgconv.tracking import Run, read_config, read_json, read_metrics, write_json
+from mgconv.records import read_config, read_json, read_metrics, write_json
+from mgconv.tracking import Run
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
 

@@ -15,8 +15,9 @@ from mgconv.checkpoints import NUM_HEALTHY, Checkpoints
 from mgconv.config import UserError
 from mgconv.guard import DivergenceError, Guard
 from mgconv.process import locked
+from mgconv.records import read_events, read_metrics, write_json
 from mgconv.systems import learn
-from mgconv.tracking import Run, read_events, read_metrics, write_json
+from mgconv.tracking import Run
 from mgconv.training import NUM_TIMED, Cadence, num_rollbacks, train
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
@@ -420,10 +421,22 @@ def lists(name):
 
 
 @pytest.mark.parametrize("name", filter(lists, DAMAGES))
-def test_a_damaged_list_of_checkpoints_is_told_and_nothing_is_forgotten(
-    name, checkpointed, open_run
+def test_a_damaged_list_of_checkpoints_is_made_anew_by_their_manifests(
+    name, checkpointed, open_run, capsys
 ):
     DAMAGES[name](checkpointed.checkpoints)
+    learner = Toy()
+    go(learner, open_run())
+    assert "made anew by manifests" in capsys.readouterr().out
+    assert (learner.calls, float(learner.weight)) == (4, 36)
+    assert logged(checkpointed) == list(range(1, 9))
+
+
+@pytest.mark.parametrize("name", filter(lists, DAMAGES))
+def test_without_manifests_it_is_told_and_nothing_is_forgotten(name, checkpointed, open_run):
+    DAMAGES[name](checkpointed.checkpoints)
+    for path in checkpointed.checkpoints.glob("*.sha256.json"):
+        path.unlink()
     message = one_line(lambda: go(Toy(), open_run()))
     assert str(checkpointed.checkpoints) in message
     assert logged(checkpointed) == [1, 2, 3, 4]

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ import tensorflow as tf
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet, batches
 from mgconv.images import replacing
-from mgconv.tracking import sha256_of
+from mgconv.records import sha256_of
 
 
 class Judgement(NamedTuple):
@@ -230,7 +229,7 @@ def _load_arrays(network: keras.Model, path: Path) -> None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = {key: arrays[key] for key in arrays.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile):
+    except Exception:  # zipfile, zlib and NumPy raise nearly anything on a broken file
         raise UserError(f"Cannot read {path}", "no .npz of plain arrays", remedy) from None
     shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
     wrong = [

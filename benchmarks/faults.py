@@ -1,0 +1,221 @@
+"""What a run survives: kill -9, damaged files, a full disk, signals, a sick batch.
+
+python -m benchmarks.faults --num_kills=40
+
+Every trial ends with the same weights as a run that nothing happened to, bit for bit, or says in
+one line what is wrong. The table goes to runs/faults/report.md.
+"""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from absl import flags
+
+from experiments.common import main, start_tensorflow
+from experiments.report import markdown_table
+from mgconv.config import UserError
+from mgconv.images import replace_file
+from mgconv.records import read_events, read_metrics, write_json
+from mgconv.tracking import provenance
+
+SETTINGS = [
+    "--dataset=digits", "--classes=3", "--scale=quick", "--width=0.1", "--batch_size=16",
+    "--num_langevin_steps=5", "--log_every=1", "--checkpoint_every=4", "--preview_every=100000",
+]  # fmt: skip
+PATIENCE = 300  # seconds until a process that does not end is a failure
+
+
+def define_flags(values) -> None:
+    """Flags of this program."""
+    flags.DEFINE_integer("num_kills", 40, "kill -9", 1, flag_values=values)
+    flags.DEFINE_integer("num_updates", 2000, "of the run", 50, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "of the moments", 0, flag_values=values)
+    flags.DEFINE_string("out", "runs/faults", "folder, emptied first", flag_values=values)
+
+
+def run(values) -> None:
+    """Does all trials; prints and writes the table."""
+    folder = Path(values["out"].value)
+    shutil.rmtree(folder, ignore_errors=True)
+    start_tensorflow()
+    trials = Trials(folder, values["num_updates"].value, random.Random(values["seed"].value))
+    rows = [
+        trials.killed(values["num_kills"].value),
+        trials.told_to_stop(),
+        trials.full_disk(),
+        *trials.truncated(),
+        trials.sick_batch(),
+    ]
+    header = ["fault", "times", "what was seen", "the end"]
+    table = markdown_table(header, [[str(cell) for cell in row] for row in rows])
+    print(table)
+    replace_file(folder / "report.md", table + "\n")
+    write_json(folder / "results.json", {"header": header, "rows": rows} | provenance())
+    if any(row[-1] != SAME and row[-1] != FINITE for row in rows):
+        raise UserError("Something was lost", f"see {folder}/report.md", "This is a bug.")
+
+
+SAME, FINITE = "the same, bit for bit", "all updates, all finite"
+
+
+class Trials:
+    """Runs beside one that nothing happens to."""
+
+    def __init__(self, folder: Path, num_updates: int, rng: random.Random):
+        self._folder, self._num, self._rng = folder, num_updates, rng
+        self._finish(folder / "whole")
+        self._expected = _tensors(folder / "whole")
+
+    def killed(self, num: int) -> tuple:
+        """SIGKILL at random moments, every second one while a checkpoint is being written."""
+        run, writing = self._folder / "killed", 0
+        moments = sorted(self._rng.sample(range(1, self._num - 1), num))
+        for index, moment in enumerate(moments):
+            process = self._start(run)
+            _wait_until(process, lambda m=moment: _last_update(run) >= m)
+            if index % 2:
+                _wait_until(process, lambda: any((run / "checkpoints").glob("*temp*")))
+            else:
+                time.sleep(self._rng.uniform(0, 0.02))
+            process.kill()
+            process.wait()
+            writing += any((run / "checkpoints").glob("*temp*"))
+        return "kill -9", num, f"{writing} of them left a half-written checkpoint", self._end(run)
+
+    def told_to_stop(self) -> tuple:
+        """SIGTERM in the middle."""
+        run = self._folder / "told"
+        process = self._start(run)
+        _wait_until(process, lambda: _last_update(run) >= self._num // 2)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=PATIENCE)
+        said = next((line for line in out.splitlines() if "To go on" in line), "nothing")
+        return "SIGTERM", 1, f"exit code {process.returncode}, {said[:60]}...", self._end(run)
+
+    def full_disk(self) -> tuple:
+        """No file may grow beyond half of a checkpoint: writing fails as on a full disk."""
+        run = self._folder / "full"
+        data = next((self._folder / "whole/checkpoints").glob("*.data*"))
+        half = data.stat().st_size // 2
+        process = self._start(run, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (half, half)))
+        _, errors = process.communicate(timeout=PATIENCE)
+        said = f"exit code {process.returncode}, {errors.strip().splitlines()[-1][:90]}"
+        return "no room for a checkpoint", 1, said, self._end(run)
+
+    def truncated(self) -> list[tuple]:
+        """Each file of the last checkpoint cut to half, and the list of checkpoints."""
+        half, rows = self._folder / "half", []
+        self._finish(half, self._num // 2)
+        files = sorted((half / "checkpoints").glob(f"ckpt-{self._num // 2}.*"))
+        for file in (*files, half / "checkpoints" / "checkpoint"):
+            run = self._folder / f"cut-{file.name}"
+            shutil.copytree(half, run)
+            copy = run / "checkpoints" / file.name
+            copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
+            process = self._start(run)
+            out, _ = process.communicate(timeout=PATIENCE)
+            lines = [x.replace(str(run), "") for x in out.splitlines() if "checkpoints" in x]
+            rows.append((f"{file.name} cut short", 1, (lines or ["-"])[0][:90], self._end(run)))
+        return rows
+
+    def sick_batch(self) -> tuple:
+        """NaN in one batch, once: a rollback, then on to the end."""
+        run = self._folder / "sick"
+        code = f"import benchmarks.faults as f; f.learn_with_a_sick_batch({str(run)!r}, 150)"
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
+        finite = all(None not in line.values() for line in read_metrics(run / "metrics.jsonl"))
+        whole = _last_update(run) == 150 and finite
+        [said] = read_events(run / "metrics.jsonl")
+        return "NaN in one batch", 1, said, FINITE if whole else "not whole"
+
+    def _command(self, run, num=None):
+        budget = [f"--num_updates={num or self._num}", f"--out={run}"]
+        return [sys.executable, "-m", "experiments.train", *SETTINGS, *budget]
+
+    def _start(self, run, before=None):
+        return subprocess.Popen(
+            self._command(run),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=before,
+        )
+
+    def _finish(self, run, num=None):
+        command = self._command(run, num)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        return "" if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+    def _end(self, run):
+        """How a run ends that is started once more."""
+        problem = self._finish(run)
+        if problem:
+            return problem
+        found = _tensors(run)
+        differing = [n for n, x in self._expected.items() if x != found.get(n)]
+        return f"{len(differing)} tensors differ" if differing else SAME
+
+
+def learn_with_a_sick_batch(folder: str, num_updates: int) -> None:
+    """Learns digits; the images of batch 100 are NaN the first time they are seen."""
+    start_tensorflow()
+    from experiments.common import config_for, load_split
+    from mgconv import systems
+
+    whole, sick = systems.batches, [99]
+
+    def batches(*args, **kwargs):
+        first = args[3]
+        for index, batch in enumerate(whole(*args, **kwargs), first):
+            yield batch * float("nan") if index in sick and not sick.remove(index) else batch
+
+    systems.batches = batches
+    config = config_for(scale="quick", classes="3", width=0.1, batch_size=16, log_every=1,
+                        num_updates=num_updates, checkpoint_every=25)  # fmt: skip
+    systems.learn(config, load_split(config), folder)
+
+
+def _last_update(run: Path) -> int:
+    """The last update in a log that another process is writing."""
+    path = run / "metrics.jsonl"
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    for line in reversed(lines):
+        try:
+            return json.loads(line)["update"]
+        except ValueError:
+            continue
+    return 0
+
+
+def _wait_until(process, reached) -> None:
+    end = time.monotonic() + PATIENCE
+    while not reached() and process.poll() is None:
+        if time.monotonic() > end:
+            raise UserError("A run does not come along", f"{PATIENCE} s", "Look at its folder.")
+        time.sleep(0.001)
+
+
+def _tensors(run: Path) -> dict[str, bytes]:
+    """All that the last checkpoint holds, but the clock and the number of saves."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(os.fspath(run / "checkpoints"))
+    left_out = ("seconds/", "save_counter/", "_CHECKPOINTABLE_OBJECT_GRAPH")
+    names = (n for n in reader.get_variable_to_shape_map() if not n.startswith(left_out))
+    return {name: _bytes(reader.get_tensor(name)) for name in names}
+
+
+def _bytes(value) -> bytes:
+    return value if isinstance(value, bytes) else value.tobytes()
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,155 @@
+"""Langevin chains beside PyTorch's: the same weights, start, batch and number of steps.
+
+pip install torch==2.13.0   # optional, for this program alone
+python -m benchmarks.peers --recipe=paper --width=1
+
+`plain` is what a port writes: backward() through everything, also to the weights. `tuned` is by
+hand: channels last, weights without gradients, autograd.grad to the image alone; `compiled` is that
+by torch.compile. Noise is drawn in all of them.
+"""
+
+import importlib.util
+import statistics
+
+from benchmarks import turns
+from benchmarks.langevin import FIELDS, chain, make_net, start
+from experiments.common import (
+    config_for,
+    define_config_flags,
+    given_settings,
+    main,
+    start_tensorflow,
+)
+from mgconv.config import UserError
+from mgconv.energy import BLACK, EPSILON
+
+
+def define_flags(values) -> None:
+    """Flags of this program."""
+    define_config_flags(values, FIELDS)
+    turns.define_flags(values)
+
+
+def run(values) -> None:
+    """Prints a table: seconds a Langevin step, and how much faster ours is."""
+    if importlib.util.find_spec("torch") is None:
+        raise UserError("Nothing to compare with", "torch is not installed", "pip install torch.")
+    settings = {"recipe": "paper", "scale": "full", "dataset": "photos"} | given_settings(values)
+    config = config_for(**{"num_langevin_steps": 5} | settings)
+    start_tensorflow()
+    rows, kept = [], {}
+    for size in config.learned_sizes:
+        tasks = {"mgconv": chain(config, size, 3)} | torch_chains(config, size)
+        kept[size] = turns.measure(tasks, values["rounds"].value)
+        for name, seconds in kept[size].items():
+            steps = [x / config.num_langevin_steps for x in seconds]
+            faster = statistics.median(turns.ratios(seconds, kept[size]["mgconv"]))
+            rows.append([f"grid {size}, {name}", turns.spread(steps), f"{faster:.2f}"])
+    turns.report(
+        "peers",
+        f"Chains of recipe {config.recipe}, width {config.width:g}, batch {config.batch_size}",
+        ["chain", "seconds a Langevin step", "time over mgconv's"],
+        rows,
+        seconds=kept,
+    )
+
+
+def torch_chains(config, size: int) -> dict:
+    """The chain of one grid as PyTorch runs it: name -> function without arguments."""
+    import torch
+
+    net, x0 = make_net(config, size, 3), start(config, size, 3).numpy()
+    plain, tuned = (torch_energy(net, config.activation) for _ in range(2))
+    image = torch.from_numpy(x0.transpose(0, 3, 1, 2).copy())
+    tuned.requires_grad_(False).to(memory_format=torch.channels_last)
+    fast = image.to(memory_format=torch.channels_last)
+    compiled = torch.compile(tuned)
+    return {
+        "plain": lambda: _plain(plain, image, config.training),
+        "tuned": lambda: _tuned(tuned, fast, config.training),
+        "compiled": lambda: _tuned(compiled, fast, config.training),
+    }
+
+
+def torch_energy(net, activation: str):
+    """The PyTorch module with the weights of an EnergyNet; images are [B, C, s, s]."""
+    import torch
+    from torch.nn import functional
+
+    activations = {
+        "relu": functional.relu, "silu": functional.silu,
+        "leaky_relu": lambda x: functional.leaky_relu(x, 0.2),
+    }  # fmt: skip
+
+    def parameter(weight, *order):
+        x = weight.numpy()
+        return torch.nn.Parameter(torch.from_numpy(x.transpose(order).copy() if order else x))
+
+    class Energy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            convolutions = net.convolutions
+            kernels = [parameter(layer.kernel, 3, 2, 0, 1) for layer in convolutions]
+            self.kernels = torch.nn.ParameterList(kernels)
+            self.biases = torch.nn.ParameterList(parameter(x.bias) for x in convolutions)
+            norms = [norm for norm in net.norms if hasattr(norm, "gamma")]
+            self.gammas = torch.nn.ParameterList(parameter(x.gamma) for x in norms)
+            self.betas = torch.nn.ParameterList(parameter(x.beta) for x in norms)
+            self.top, self.top_bias = parameter(net.scalar.kernel), parameter(net.scalar.bias)
+            self.activate = activations[activation]
+
+        def forward(self, image):
+            x = image
+            for index, conv in enumerate(net.spec.convs):
+                x = functional.pad(x, same_padding(x.shape[-1], conv.kernel, conv.stride))
+                x = functional.conv2d(x, self.kernels[index], self.biases[index], conv.stride)
+                if len(self.gammas):
+                    gamma, beta = self.gammas[index], self.betas[index]
+                    x = functional.batch_norm(x, None, None, gamma, beta, True, eps=EPSILON)
+                x = self.activate(x)
+            flat = x.permute(0, 2, 3, 1).reshape(len(x), -1)
+            energy = -(flat @ self.top + self.top_bias)[:, 0]
+            if net.reference_sigma is None:
+                return energy
+            distance = ((image - BLACK) ** 2).sum(dim=(1, 2, 3))
+            return energy + distance / (2 * net.reference_sigma**2)
+
+    return Energy()
+
+
+def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int, int, int]:
+    """TensorFlow's "same" of a square map: the odd pixel is below and to the right."""
+    total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
+    return (total // 2, total - total // 2) * 2
+
+
+def _plain(energy, image, dynamics):
+    import torch
+
+    x = image.clone().requires_grad_(True)
+    for _ in range(dynamics.num_langevin_steps):
+        x.grad = None
+        energy.zero_grad()
+        energy(x).sum().backward()
+        with torch.no_grad():
+            x -= dynamics.drift * x.grad
+            x += dynamics.noise * torch.randn_like(x)
+            x.clamp_(-1, 1)
+    return x
+
+
+def _tuned(energy, image, dynamics):
+    import torch
+
+    x = image.clone()
+    for _ in range(dynamics.num_langevin_steps):
+        x.requires_grad_(True)
+        [gradient] = torch.autograd.grad(energy(x).sum(), x)
+        x = x.detach()
+        x.sub_(gradient, alpha=dynamics.drift)
+        x.add_(torch.randn_like(x), alpha=dynamics.noise).clamp_(-1, 1)
+    return x
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,51 @@
+"""Tasks measured in turn in one run; what was found as a table and as JSON."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from experiments.report import markdown_table
+from mgconv.records import write_json
+from mgconv.tracking import provenance
+
+OUT = "runs/bench"
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """--rounds."""
+    flags.DEFINE_integer("rounds", 5, "measurements of each, in turn", 1, flag_values=values)
+
+
+def measure(tasks: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each task, once a round, after a first call that traces and warms up."""
+    for task in tasks.values():
+        task()
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def spread(values: list[float], digits: int = 3) -> str:
+    """Median (least .. largest)."""
+    low, middle, high = (f"{f(values):.{digits}g}" for f in (min, statistics.median, max))
+    return f"{middle} ({low} .. {high})"
+
+
+def ratios(values: list[float], others: list[float]) -> list[float]:
+    """Quotients round by round: what slows a whole round falls out."""
+    return [value / other for value, other in zip(values, others)]
+
+
+def report(name: str, title: str, header: list[str], rows: list[list[str]], **found: Any) -> None:
+    """Prints the table; keeps it with all that was measured in runs/bench/NAME.json."""
+    print(f"\n{title}\n\n{markdown_table(header, rows)}", flush=True)
+    table = {"panels": {name: {"scorers": {"table": {"table": {"header": header, "rows": rows}}}}}}
+    write_json(Path(OUT) / f"{name}.json", {"title": title, **table, **found} | provenance())

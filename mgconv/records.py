@@ -1,0 +1,136 @@
+"""What a run writes down and reads again: JSON, checked before anything is made of it."""
+
+import contextlib
+import hashlib
+import json
+import math
+import sys
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgconv.config import Config, UserError
+from mgconv.images import replace_file
+
+CONFIG_FILE = "config.json"
+MAX_SIZE, MAX_WIDTH, MAX_BATCH = 4096, 64, 65536  # of a run that is read
+DATA = {  # facts of the training data that every run keeps
+    "num_images": lambda x: type(x) is int and x > 0,
+    "channels": lambda x: x in (1, 3) and type(x) is int,
+    "class_names": lambda x: isinstance(x, list) and len(x) > 0 and all(map(_is_name, x)),
+}
+FOREIGN = "This is no run of this program; give another folder."
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes strict JSON atomically: NaN and infinity become null."""
+    replace_file(path, json.dumps(strict(content), indent=1) + "\n")
+
+
+def strict(value: Any) -> Any:
+    """The same as strict JSON has it: plain numbers, None for what is not finite."""
+    if isinstance(value, dict):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: no file, or no JSON object in it.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise UserError(
+            f"Cannot read {path}", error.strerror, "Give the folder of a run."
+        ) from None
+    except (ValueError, RecursionError):
+        raise UserError(f"Cannot read {path}", "no valid JSON", FOREIGN) from None
+    if not isinstance(content, dict):
+        raise UserError(f"Cannot read {path}", "no JSON object", FOREIGN)
+    return content
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file of any size, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The scalars of a metrics.jsonl, a line a log."""
+    return [line for line in read_lines(path) if "event" not in line]
+
+
+def read_events(path: Path) -> list[str]:
+    """What happened besides, in the words of `Run.event`."""
+    return [line["event"] for line in read_lines(path) if "event" in line]
+
+
+def read_lines(path):
+    """All lines; one that was cut short or damaged is left out."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError, RecursionError):
+            found.append(json.loads(line))
+    return [x for x in found if isinstance(x, dict) and isinstance(x.get("update"), int)]
+
+
+def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
+    """Config and facts of the data of the run in `folder`.
+
+    A setting that an older version did not know has its default: it meant the same then.
+
+    Raises:
+        UserError: there is no run of this program, or none of a size that it could have.
+    """
+    path = Path(folder) / CONFIG_FILE
+    content = read_json(path)
+    values, data = content.get("config"), content.get("data")
+    known = typing.get_type_hints(Config)
+    if not isinstance(values, dict) or not isinstance(data, dict):
+        raise UserError(f"Cannot use {path}", "no settings or no facts of data", FOREIGN)
+    strange = (set(values) - set(known)) | (DATA.keys() - set(data))
+    if strange:
+        found = f"unknown or missing {', '.join(map(str, sorted(strange)))}"
+        raise UserError(f"Cannot use {path}", found, FOREIGN)
+    grids = values.get("grids")
+    values |= {"grids": tuple(grids) if isinstance(grids, list) else grids}
+    wrong = [name for name, value in values.items() if not is_a(value, known[name])]
+    wrong += [name for name, fits in DATA.items() if not fits(data[name])]
+    if wrong:
+        raise UserError(f"Cannot use {path}", f"wrong values of {', '.join(wrong)}", FOREIGN)
+    config = Config(**values)
+    if config.size > MAX_SIZE or config.width > MAX_WIDTH or config.batch_size > MAX_BATCH:
+        found = f"{config.size} pixels, width {config.width}, batch {config.batch_size}"
+        raise UserError(f"Cannot use {path}", found, "No run of this program is so large.")
+    return config, data
+
+
+def is_a(value, kind) -> bool:
+    """Whether a value read from JSON is of a field's type."""
+    if isinstance(kind, types.UnionType):
+        return any(is_a(value, part) for part in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(is_a(size, int) for size in value)
+    if kind is float:
+        return type(value) in (int, float) and abs(value) < sys.float_info.max
+    return type(value) is kind and (kind is not int or abs(value) < 2**63)
+
+
+def _is_name(value) -> bool:
+    """A class's name is the name of its model's folder, too."""
+    return isinstance(value, str) and value not in ("", ".", "..") and not {"/", "\0"} & set(value)

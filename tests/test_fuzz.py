@@ -1,0 +1,250 @@
+"""Files that anybody may have written: never a traceback, never a write, only what is meant."""
+
+import io
+import json
+import string
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from mgconv.checkpoints import _damage
+from mgconv.config import Config, UserError, make_config
+from mgconv.evaluation.inpainting import check_mask
+from mgconv.evaluation.samples import read_samples
+from mgconv.images import BadImageError, decode, read_picture
+from mgconv.records import read_config, read_json, read_metrics, write_json
+from mgconv.sources import celeb_a_partition, image_files
+from mgconv.tracking import Run
+
+DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+TREES = st.recursive(
+    SCALARS,
+    lambda x: st.lists(x, max_size=4) | st.dictionaries(st.text(max_size=12), x, max_size=4),
+    max_leaves=20,
+)
+fuzzed = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,  # CI sees the same files every time
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def one_line(call):
+    """What a call gives, or None where it told a user's mistake in one line."""
+    try:
+        return call()
+    except UserError as error:
+        assert "\n" not in str(error)
+        return None
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of a run; what lies around it is looked at afterwards."""
+    (tmp_path / "run").mkdir()
+    yield tmp_path / "run"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def damaged(whole: bytes):
+    """A file with some bytes other than they were, or cut, or longer."""
+
+    def damage(edits, cut, more):
+        content = bytearray(whole[:cut] if cut else whole)
+        for place, value in edits:
+            if content:
+                content[place % len(content)] = value
+        return bytes(content) + more
+
+    edits = st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=6)
+    return st.builds(damage, edits, st.integers(0, len(whole)), st.binary(max_size=8))
+
+
+# -- config.json
+
+
+@fuzzed
+@given(content=TREES.map(json.dumps) | st.text(max_size=200) | st.just("[" * 100_000))
+def test_any_json_is_no_run(content, folder):
+    (folder / "config.json").write_text(content, errors="replace")
+    assert one_line(lambda: read_config(folder)) is None
+
+
+@fuzzed
+@given(
+    name=st.sampled_from([*Config.__dataclass_fields__, "num_images", "channels", "class_names"]),
+    value=TREES | st.lists(st.integers(), max_size=4) | st.just(10**400),
+)
+def test_a_run_with_one_other_value_is_a_legal_one_or_none(name, value, folder):
+    config = json.loads(json.dumps(make_config().__dict__))
+    place = config if name in config else (data := dict(DATA))
+    content = {"config": config, "data": data if name not in config else DATA}
+    place[name] = value
+    (folder / "config.json").write_text(json.dumps(content))
+    found = one_line(lambda: read_config(folder))
+    if found is not None:
+        config, data = found
+        assert make_config(**config.__dict__) == config
+        assert data["channels"] in (1, 3)
+        assert all("/" not in name for name in data["class_names"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"grids": [1, 2**20]}, {"width": 1e6}, {"batch_size": 10**9}, {"grids": [1, 4.0]}],
+)
+def test_a_foreign_run_cannot_ask_for_all_memory(given, folder):
+    config = json.loads(json.dumps(make_config().__dict__)) | given
+    write_json(folder / "config.json", {"config": config, "data": DATA})
+    with pytest.raises(UserError, match="Cannot use"):
+        read_config(folder)
+
+
+@pytest.mark.parametrize("name", ["../other", "/etc", "..", "", "a/b"])
+def test_a_class_cannot_be_named_like_a_way_out(name, folder):
+    content = {"config": make_config().__dict__, "data": DATA | {"class_names": [name]}}
+    write_json(folder / "config.json", content)
+    with pytest.raises(UserError, match="class_names"):
+        read_config(folder)
+
+
+# -- what else lies in a run's folder
+
+
+@fuzzed
+@given(content=st.binary(max_size=200) | TREES.map(lambda x: json.dumps(x).encode()))
+def test_any_manifest_says_no_more_than_what_is_wrong(content, folder):
+    (folder / "ckpt-1.index").write_bytes(b"x")
+    (folder / "ckpt-1.sha256.json").write_bytes(content)
+    assert isinstance(_damage(folder / "ckpt-1"), str)
+
+
+@fuzzed
+@given(
+    lines=st.lists(st.binary(max_size=40) | TREES.map(lambda x: json.dumps(x).encode()), max_size=5)
+)
+def test_damaged_lines_of_metrics_are_left_out(lines, folder):
+    good = [b'{"update": 1, "gap/4": 0.5}', b'{"update": 2, "gap/4": 0.25}']
+    path = folder / "metrics.jsonl"
+    path.write_bytes(b"\n".join([good[0], *lines, good[1]]) + b"\n")
+    found = read_metrics(path)
+    assert [found[0], found[-1]] == [json.loads(line) for line in good]
+
+
+@fuzzed
+@given(content=TREES)
+def test_a_strange_budget_is_told(content, folder):
+    run = Run(folder, make_config(), DATA)
+    (folder / "budget.json").write_text(json.dumps(content))
+    rate = one_line(run.seconds_per_update)
+    assert rate is None or rate > 0
+
+
+# -- what a user gives
+
+
+def picture(mode="RGB", kind="PNG"):
+    rng = np.random.default_rng(0)
+    shape = (12, 10) if mode == "L" else (12, 10, 3)
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"])
+def test_any_image_file_is_a_picture_or_broken(kind):
+    @fuzzed
+    @given(content=damaged(picture(kind=kind)))
+    def check(content):
+        try:
+            pixels = decode(content, 8, 3)
+        except BadImageError:
+            return
+        assert pixels.shape == (8, 8, 3)
+        assert pixels.dtype == np.uint8
+
+    check()
+
+
+@fuzzed
+@given(content=damaged(picture("L")))
+def test_any_mask_fits_or_is_told(content, folder):
+    path = folder / "mask.png"
+    path.write_bytes(content)
+    hidden = one_line(lambda: read_picture(path, 1))
+    if hidden is not None:
+        one_line(lambda: check_mask(hidden[np.newaxis] < 128, (1, 12, 10, 3)))
+
+
+@fuzzed
+@given(text=st.binary(max_size=200))
+def test_any_partition_file_is_read_or_told(text, folder):
+    (folder / "list_eval_partition.txt").write_bytes(text)
+    part_of = one_line(lambda: celeb_a_partition(str(folder)))
+    assert part_of is None or part_of("000001.jpg") in ("train", "validation", "test")
+
+
+def arrays():
+    buffer = io.BytesIO()
+    np.savez(buffer, images=np.zeros([20, 2, 2, 1], np.uint8), labels=np.zeros(20, np.int64))
+    return buffer.getvalue()
+
+
+@fuzzed
+@given(content=damaged(arrays()))
+def test_any_npz_is_samples_or_told(content, folder):
+    path = folder / "samples.npz"
+    path.write_bytes(content)
+    found = one_line(lambda: read_samples(str(path)))
+    assert found is None or found[0].dtype == np.uint8
+
+
+def test_a_pickle_in_an_npz_is_not_opened(folder):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (folder.parent / "trapped",)
+
+    np.savez(folder / "samples.npz", images=np.array([Trap()], dtype=object))
+    assert one_line(lambda: read_samples(str(folder / "samples.npz"))) is None
+
+
+def archive():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in ("cat/1.png", "dog/2.png", "../out.png", "/etc/3.png"):
+            file.writestr(name, picture())
+    return buffer.getvalue()
+
+
+@fuzzed
+@given(content=damaged(archive()))
+def test_any_zip_is_images_or_told(content, folder):
+    path = folder / "images.zip"
+    path.write_bytes(content)
+    source = one_line(lambda: image_files(str(path)))
+    if source is not None:
+        assert all(isinstance(content, bytes) for content, _ in source.read(0))
+
+
+@fuzzed
+@given(names=st.lists(st.text(string.printable, min_size=1, max_size=20), max_size=4))
+def test_a_member_cannot_lead_out_of_its_archive(names, folder):
+    path = folder / "images.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(f"../{name}.png", picture())
+            file.writestr(f"/{name}.png", picture())
+    assert one_line(lambda: image_files(str(path))) is None
+
+
+def test_read_json_tells_what_is_too_deep(folder):
+    (folder / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="no valid JSON"):
+        read_json(folder / "deep.json")
