@@ -1,7 +1,7 @@
 """Learn one model of any images.
 
 python -m experiments.train --dataset=digits --classes=3
-python -m experiments.train --image_dir=photos.zip --grids=1,4,16,32
+python -m experiments.train --image_dir=photos.zip
 """
 
 import dataclasses
@@ -22,9 +22,11 @@ define_flags = define_config_flags  # this program has no others
 
 def run(values) -> None:
     """Trains what the flags describe and says where the run lies."""
-    config = config_for(**given_settings(values))
-    folder = Path(config.out or default_folder(config))
+    given = given_settings(values)
+    config_for(**given)  # what is wrong is told before TensorFlow starts
     start_tensorflow()
+    config = config_for(**given | _for_own_images(given))
+    folder = Path(config.out or default_folder(config))
     images = load_split(config)
     if config.classes == "each" and config.method in METHODS:
         learn_each(config, images, folder)
@@ -33,8 +35,26 @@ def run(values) -> None:
 
         learner, seconds = learn(config, images, folder)
         report(folder, learner, seconds)
-    print(f"{folder}: look at samples/ and at: tensorboard --logdir {folder}")
+    print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {folder}")
     print(f"Draw from it: python -m experiments.sample --run={folder}")
+
+
+def _for_own_images(given: dict) -> dict:
+    """Settings that a person with images of their own left open; says which and why."""
+    if given.get("dataset") != "image_dir" or {"scale", "recipe"} & set(given):
+        return {}
+    import tensorflow as tf
+
+    from experiments.own_images import suggest
+    from mgconv.sources import image_files
+
+    num_gpus = len(tf.config.list_physical_devices("GPU"))
+    suggested = suggest(image_files(given["image_dir"]), num_gpus)
+    left_open = {name: choice for name, choice in suggested.items() if name not in given}
+    for name, (value, why) in left_open.items():
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        print(f"--{name}={shown}: {why}", flush=True)
+    return {name: value for name, (value, _) in left_open.items()}
 
 
 def default_folder(config) -> Path:

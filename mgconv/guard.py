@@ -78,6 +78,12 @@ class Guard:
             seen = f"{name} = {value:.2g}, usually {level:.2g}, {num_sick} updates in a row"
             raise diverged(seen, update)
 
+    @property
+    def health(self) -> str:
+        """For a person who watches: "healthy", or what has left its band."""
+        sick = [f"{name} sick {num}x" for name, (_, _, num) in self.levels.items() if num]
+        return ", ".join(sick) or "healthy"
+
     def to_json(self) -> str:
         """Its memory, for a checkpoint."""
         return json.dumps(self.levels)

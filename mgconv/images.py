@@ -128,6 +128,17 @@ def read_picture(path: str | os.PathLike, channels: int) -> np.ndarray:
         raise UserError(f"Cannot read {path}", error, "Give a PNG or JPEG.") from None
 
 
+def picture_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height of an encoded image by its header, None where it is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return image.size
+    except Exception:  # Pillow's decoders raise nearly anything on a broken file
+        return None
+
+
 def _picture(content: bytes, channels: int) -> np.ndarray:
     from PIL import Image, ImageOps
 

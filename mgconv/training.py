@@ -165,7 +165,8 @@ class _Session:
                     total = progress.total = _num_updates(self.run, minutes, num_updates)
                     last = update >= total
                 self._keep(update, scalars, elapsed, last, stopping)
-                progress.set_postfix_str(_brief(scalars), refresh=False)
+                shown = f"{_brief(scalars)} {self.guard.health}"
+                progress.set_postfix_str(shown, refresh=False)
                 progress.update()
                 if last:
                     break

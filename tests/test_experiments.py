@@ -59,6 +59,27 @@ def finished(tmp_path_factory):
 # -- help and flags
 
 
+def test_the_readmes_three_lines_load_a_run_in_another_interpreter_and_directory(
+    finished, tmp_path
+):
+    [code] = re.findall(
+        r"In Python:\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    assert len([line for line in code.splitlines() if line]) == 3
+    code = re.sub(r'load\("[^"]+"\)', f'load("{finished}")', code)
+    code = f"{code}\nprint(images.shape, images.dtype, abs(images).max() <= 1)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "(16, 8, 8, 1) float32 True"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_help_lists_every_flag_at_once_and_without_tensorflow(name):
     code = (

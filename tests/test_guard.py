@@ -69,6 +69,9 @@ def test_sick_values_do_not_move_the_level():
     guard = Guard()
     seen(guard, "gap/4", [*[1.0] * 50, 1e6, 1e6])
     assert guard.levels["gap/4"] == [50, 1.0, 2]
+    assert guard.health == "gap/4 sick 2x"
+    guard.look(53, {"gap/4": 1.0})
+    assert guard.health == "healthy"
 
 
 def test_a_guard_with_the_memory_of_another_goes_on_as_it():

@@ -532,3 +532,17 @@ def test_bfloat16_learns_with_float32_state(build):
     learner = build(mixed_precision="bfloat16")
     after_updates(learner)
     assert {x.dtype for x in learner.sample(colors_of(1), SEED)} == {tf.float32}
+
+
+def test_a_learner_is_traced_once_however_often_it_learns_samples_and_is_reset(tiny):
+    """One graph for all updates and one for all samples: nothing is traced anew by a number."""
+    images = np.random.default_rng(0).uniform(-1, 1, [4, 4, 4, 1]).astype(np.float32)
+    colors = images.mean(axis=(1, 2), keepdims=True)
+    learner = build_learner(tiny(), colors, images, 12)
+    for seed in range(3):
+        learner.train_step(tf.constant(images))
+        learner.sample(tf.constant(colors), tf.constant([0, seed]))
+        learner.reset(seed, colors[: seed + 1], images)
+        learner.seed.assign([seed, seed])
+    assert learner.train_step.experimental_get_tracing_count() == 1
+    assert learner.sample.experimental_get_tracing_count() == 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mgconv import tracking
+from mgconv import records, tracking
 from mgconv.config import RECIPES, Config, UserError, make_config
 from mgconv.records import read_config, read_json, read_metrics, write_json
 from mgconv.tracking import Run
@@ -168,7 +168,7 @@ def test_written_json_is_strict():
         "a": None, "b": [None, None, 1.5, [None]], "c": {"d": None, "e": 2.5},
         "f": 3, "g": True, "7": "text", "h": None, "i": None,
     }  # fmt: skip
-    assert tracking._strict(content) == expected
+    assert records.strict(content) == expected
 
 
 def test_json_is_read_as_it_was_written(tmp_path):
