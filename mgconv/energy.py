@@ -33,12 +33,6 @@ class BatchStatistics(keras.layers.Layer):
 NORMALIZATIONS = {"batch": BatchStatistics, "none": keras.layers.Identity}
 
 
-def _activation(name: str) -> keras.layers.Layer:
-    if name == "leaky_relu":
-        return keras.layers.LeakyReLU(negative_slope=0.2)  # author code 2018-04
-    return keras.layers.Activation(name)
-
-
 class EnergyNet(keras.Model):
     """U(x) = ||x - black||^2 / (2 sigma^2) - f(x) of one grid.
 
@@ -47,7 +41,7 @@ class EnergyNet(keras.Model):
         channels: C of the images.
         seed: of the initial weights.
         normalization: a key of NORMALIZATIONS.
-        activation: "leaky_relu" (slope 0.2) or the name of a Keras activation.
+        activation: of Keras; "leaky_relu" has there the slope of author code 2018-04, 0.2.
         reference_sigma: sigma of the reference on [-1, 1]; None leaves the reference out.
         precision: in which convolutions compute; all else, also their weights, is float32.
     """
@@ -71,7 +65,7 @@ class EnergyNet(keras.Model):
             for conv in spec.convs
         ]
         self.norms = [make_norm() for _ in spec.convs]
-        self.activations = [_activation(activation) for _ in spec.convs]
+        self.activations = [keras.layers.Activation(activation) for _ in spec.convs]
         for index, layer in enumerate((*self.convolutions, *self.norms)):
             setattr(self, f"layer_{index}", layer)  # tf.train.Checkpoint does not look into lists
         self.scalar = keras.layers.Dense(1)

@@ -106,12 +106,10 @@ class GridLearner(tf.Module):
 
     def average(self) -> None:
         """Moves the averaged weights, where there are some, toward those that learn."""
-        if self.averaged is None:
-            return
         count = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.average_decay, count / (9 + count))  # the start is soon forgotten
-        both = zip(self.averaged.trainable_variables, self.net.trainable_variables)
-        for average, weight in both:
+        averages = self.averaged.trainable_variables if self.averaged else []
+        for average, weight in zip(averages, self.net.trainable_variables):
             average.assign(decay * average + (1 - decay) * weight)
 
 
@@ -214,9 +212,14 @@ class MultigridLearner(tf.Module):
         return tf.where(share > 0, means, tf.reduce_mean(self.colors, axis=0))
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Samples at every grid for a person to look at, from colors of the reference images."""
-        samples = self.sample(downsample(self.reference, 1), seed)
-        return {f"synthesized/{x.shape[1]}": x for x in samples}
+        """For a person to look at: reference images and samples from their colors, energies [B]."""
+        samples, shown = self.sample(downsample(self.reference, 1), seed), {}
+        for grid, synthesized in zip(self.grids, samples):
+            observed = downsample(self.reference, grid.size)
+            for name, images in (("observed", observed), ("synthesized", synthesized)):
+                shown[f"{name}/{grid.size}"] = images
+                shown[f"energy_{name}/{grid.size}"] = (grid.averaged or grid.net)(images)
+        return shown
 
 
 def weight_seed(seed: int, index: int) -> int:

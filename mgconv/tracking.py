@@ -129,19 +129,29 @@ class Run:
         ]
         replace_file(self.folder / "metrics.jsonl", "".join(lines))
 
-    def preview(self, update: int, images: dict[str, Any], num: int = 16) -> None:
-        """Writes samples/UPDATE.png, a strip a grid, and the same to TensorBoard."""
+    def preview(self, update: int, shown: dict[str, Any], num: int = 16) -> None:
+        """Writes samples/UPDATE.png, a strip a grid and kind; the same and more to TensorBoard.
+
+        Args:
+            update: of the run.
+            shown: by `kind/size`, images [B, s, s, C] in [-1, 1], and values [B] for histograms.
+            num: images a strip.
+        """
         import tensorflow as tf
 
+        images = {name: to_uint8(x[:num]) for name, x in shown.items() if len(x.shape) == 4}
         top = max(batch.shape[1] for batch in images.values())
-        strips = [
-            tile(enlarge(to_uint8(batch[:num]), max(top, 32)), columns=num)
-            for batch in images.values()
-        ]
-        picture = np.concatenate(strips)
-        save_png(self.folder / "samples" / f"{update:06d}.png", picture)
+        strips = {
+            name: tile(enlarge(batch, max(top, 32)), columns=num) for name, batch in images.items()
+        }
+        path = self.folder / "samples" / f"{update:06d}.png"
+        save_png(path, np.concatenate(list(strips.values())))
         with self._tensorboard().as_default(step=update):
-            tf.summary.image("samples", picture[np.newaxis])
+            for name, strip in strips.items():
+                tf.summary.image(name, strip[np.newaxis])
+            for name, values in shown.items():
+                if name not in images:
+                    tf.summary.histogram(name, values)
 
     def seconds_per_update(self, measured: float | None = None) -> float | None:
         """What --minutes is divided by: kept from the first time it was measured."""

@@ -301,7 +301,12 @@ def test_training_chains_leave_no_trace_in_samples(build):
 def test_a_preview_shows_every_grid_from_colors_of_the_reference_images(build):
     learner = build(**STILL)
     preview = learner.preview(SEED)
-    assert preview.keys() == {"synthesized/2", "synthesized/4"}
+    kinds = ("observed", "synthesized", "energy_observed", "energy_synthesized")
+    assert preview.keys() == {f"{kind}/{size}" for kind in kinds for size in (2, 4)}
+    np.testing.assert_array_equal(preview["observed/4"], learner.reference)
+    np.testing.assert_allclose(
+        preview["energy_observed/4"], learner.grids[1].net(learner.reference)
+    )
     colors = downsample(learner.reference, 1)
     np.testing.assert_array_equal(preview["synthesized/4"], upsample(colors, 4))
 

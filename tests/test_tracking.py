@@ -268,6 +268,26 @@ def test_a_preview_shows_a_strip_a_grid_from_coarse_to_fine(run):
     assert (pixels[32:] == 255).all()
 
 
+def test_tensorboard_has_scalars_pictures_histograms_and_events_in_groups(run):
+    """Read back as TensorBoard does."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run.log(3, {"gap/4": 0.5, "gap/8": 0.25})
+    pictures = {"observed/8": np.zeros([2, 8, 8, 1]), "synthesized/8": np.ones([2, 8, 8, 1])}
+    run.preview(3, pictures | {"energy_observed/8": np.array([1.0, 2.0])})
+    run.event(3, "went back")
+    run.close()
+    found = EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    tags = found.Tags()["tensors"]
+    assert set(tags) == {"gap/4", "gap/8", *pictures, "energy_observed/8", "events"}
+    plugins = {tag: found.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags}
+    assert plugins["gap/4"] == "scalars"
+    assert plugins["synthesized/8"] == "images"
+    assert plugins["energy_observed/8"] == "histograms"
+    assert plugins["events"] == "text"
+    assert found.Tensors("gap/8")[0].step == 3
+
+
 def test_the_rate_of_a_run_is_kept_from_its_first_measurement(run):
     assert run.seconds_per_update() is None
     assert run.seconds_per_update(0.5) == 0.5
