@@ -71,7 +71,7 @@ def join(cells: tuple[str, ...]) -> str:
     """
     if len(set(cells)) > 1:
         cells = tuple(re.sub(r" ± \d+(\.\d+)?", "", cell) for cell in cells)
-    pieces = [re.split(r"((?<![\w.])-?\d+(?:\.\d+)?)", cell) for cell in cells]
+    pieces = [re.split(r"((?<![\w.])[-+]?\d+(?:\.\d+)?)", cell) for cell in cells]
     if len({tuple(piece[::2]) for piece in pieces}) > 1:  # other words around the numbers
         return "; ".join(cells)
     return "".join(map(_join_piece, zip(*pieces)))
@@ -82,7 +82,8 @@ def _join_piece(versions: tuple[str, ...]) -> str:
         return versions[0]
     numbers = np.array([float(version) for version in versions])
     decimals = max(len(version.partition(".")[2]) for version in versions)
-    return f"{numbers.mean():.{decimals}f} ± {numbers.std(ddof=1):.{decimals}f}"
+    sign = "+" if any(version.startswith("+") for version in versions) else ""
+    return f"{numbers.mean():{sign}.{decimals}f} ± {numbers.std(ddof=1):.{decimals}f}"
 
 
 if __name__ == "__main__":

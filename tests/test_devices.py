@@ -87,6 +87,11 @@ def test_two_processes_learn_what_one_learns(found, tmp_path):
     assert (tmp_path / "worker-1" / "checkpoints").exists()
 
 
+def test_a_deterministic_run_has_the_same_bits_twice(tmp_path):
+    found = answer(start("deterministic", tmp_path))
+    assert found["first"] == found["second"]
+
+
 @pytest.mark.parametrize(
     ("named", "told"),
     [

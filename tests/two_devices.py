@@ -1,6 +1,6 @@
 """Run by test_devices.py in processes of their own: TensorFlow takes its devices once only.
 
-python tests/two_devices.py replicas|worker FOLDER
+python tests/two_devices.py replicas|worker|deterministic FOLDER
 """
 
 import json
@@ -64,8 +64,16 @@ def replicas(folder: Path, make_config) -> dict:
     return found
 
 
+def deterministic(folder: Path, make_config) -> dict:
+    """Learns the same twice where TensorFlow refuses every operation that is not deterministic."""
+    config = make_config(recipe="paper", deterministic=True, batch_size=6, num_updates=3)
+    names = ("first", "second")
+    return {name: weights(learn(config, images(), folder / name)[0]) for name in names}
+
+
 if __name__ == "__main__":
     from conftest import tiny_config
 
-    program = {"replicas": replicas, "worker": worker}[sys.argv[1]]
+    programs = {"replicas": replicas, "worker": worker, "deterministic": deterministic}
+    program = programs[sys.argv[1]]
     print(json.dumps(program(Path(sys.argv[2]), tiny_config)))
