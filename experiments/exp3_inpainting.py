@@ -24,7 +24,7 @@ from mgconv.config import choose
 OUT = "runs/exp3"
 SETTINGS = {
     "quick": {"minutes": 0.4},
-    "cpu": {"minutes": 8.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
+    "cpu": {"minutes": 5.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
     "full": {},
 }
 DATASETS = {"quick": ("digits", "photos"), "cpu": ("lfw",), "full": ("celeb_a",)}
@@ -79,7 +79,7 @@ def run_panel(name: str, methods, settings: dict, values, folder: Path, report) 
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
     num, num_chains = values["num_test"].value, values["num_chains"].value
-    filled = fill_all(learned, test.pixels[:num], num_chains, config.seed)
+    filled = fill_all(learned, test.pixels[:num], num_chains, config.seed, folder / "filled")
     return {
         "config": dataclasses.asdict(config), "models": facts,
         **add_panel(report, name, filled, facts, config),

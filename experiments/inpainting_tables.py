@@ -1,6 +1,8 @@
 """Table 4 and figure 6: every system fills the same holes; measures paired over images."""
 
+import functools
 import importlib.util
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ from mgconv.evaluation.inpainting import (
     hide,
     measure,
 )
+from mgconv.images import replacing
 
 MASKS = {"square": masks.square, "doodle": masks.doodle, "pepper": masks.pepper}
 WORDS = NAMES | {
@@ -47,33 +50,62 @@ class Filled(NamedTuple):
     spread: np.ndarray  # uint8 [NUM_SHOWN, S, S, 1], where the chains disagree
 
 
-def fill_all(learned: dict[str, Path], pixels: np.ndarray, num_chains: int, seed: int) -> dict:
+def fill_all(
+    learned: dict[str, Path], pixels: np.ndarray, num_chains: int, seed: int, folder: Path
+) -> dict:
     """(mask, row) -> Filled, with `original` and `masked` images beside.
 
-    The hidden pixels are overwritten before any system is asked.
+    The hidden pixels are overwritten before any system is asked. What a system filled is kept in
+    `folder` by its weights and images: an interrupted table goes on.
     """
     visible = {m: draw(len(pixels), pixels.shape[1], SEED_OF_MASKS) for m, draw in MASKS.items()}
     masked = {m: np.where(known, pixels, 128).astype(np.uint8) for m, known in visible.items()}
     found = {"original": pixels, "masked": masked, "filled": {}}
-    for name, make in _systems(learned).items():
-        system = make()
+    asked = f"{zlib.crc32(np.ascontiguousarray(pixels)):08x} {num_chains} {seed} {SEED_OF_MASKS}"
+    for name, (weights, make) in _systems(learned).items():
+        make = functools.cache(make)  # loaded once, and only where something is not kept
         for mask, known in visible.items():
             print(f"{mask}: {len(pixels)} images, {WORDS[name]}", flush=True)
-            found["filled"][mask, name] = _fill(system, pixels, known, num_chains, seed)
+            path, key = folder / f"{mask}-{name.replace(', ', '-')}.npz", f"{asked} {weights}"
+            filled = _kept(path, key)
+            if filled is None:
+                filled = _fill(make(), pixels, known, num_chains, seed)
+                _keep(path, key, filled)
+            found["filled"][mask, name] = filled
     return found
 
 
 def _systems(learned: dict[str, Path]) -> dict:
-    """Row -> maker of its system: controls, then what was learned."""
+    """Row -> (key of its weights, maker) of a system: controls, then what was learned."""
     import mgconv
+    from mgconv.evaluation.synthesis import weights_key
 
-    systems = {"mean": MeanColor, "diffusion": Diffusion}
+    systems = {"mean": ("", MeanColor), "diffusion": ("", Diffusion)}
     if importlib.util.find_spec("skimage"):
-        systems["biharmonic"] = Biharmonic
-    systems |= {m: lambda f=folder: mgconv.load(f) for m, folder in learned.items()}
+        systems["biharmonic"] = ("", Biharmonic)
+    systems |= {m: (weights_key(f), lambda f=f: mgconv.load(f)) for m, f in learned.items()}
     if "multigrid" in learned:
-        systems["multigrid, top grid"] = lambda: mgconv.load(learned["multigrid"]).top_grid_alone()
+        key, load = systems["multigrid"]
+        systems["multigrid, top grid"] = (key, lambda: load().top_grid_alone())
     return systems
+
+
+def _kept(path: Path, key: str) -> Filled | None:
+    """What was filled before, if it was the same."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["key"]) != key:
+                return None
+            one, mean = (Inpainting(*kept[name]) for name in ("one", "mean"))
+            return Filled(kept["first"], one, mean, kept["spread"])
+    except Exception:  # none there, or broken: NumPy and zipfile raise nearly anything
+        return None
+
+
+def _keep(path: Path, key: str, filled: Filled) -> None:
+    measures = {"one": np.stack(filled.one), "mean": np.stack(filled.mean)}
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez(file, key=key, first=filled.first, spread=filled.spread, **measures)
 
 
 def _fill(system, pixels, visible, num_chains, seed) -> Filled:

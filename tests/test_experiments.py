@@ -544,7 +544,7 @@ def test_test_labels_reach_nothing_that_is_learned_or_chosen(experiment_2, tmp_p
 # -- experiment 3
 
 
-def test_experiment_3_compares_every_system_under_every_mask(tmp_path):
+def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypatch):
     settings = ["--datasets=digits", "--num_test=9", "--num_chains=2", f"--out={tmp_path}", *TINY]
     call("exp3_inpainting", *settings)
     panel = json.loads((tmp_path / "results.json").read_text())["panels"]["digits"]
@@ -557,6 +557,18 @@ def test_experiment_3_compares_every_system_under_every_mask(tmp_path):
         assert {len(row) for row in table["rows"]} == {len(table["header"])}
     rows = {row[0]: row for row in panel["scorers"]["pepper"]["table"]["rows"]}
     assert rows["Multi-grid"][-2:] == ["0.036", "19.34"]
+
+    # run again it fills nothing anew, but for what was lost
+    filled = []
+    from experiments import inpainting_tables as tables
+
+    whole = tables._fill
+    monkeypatch.setattr(tables, "_fill", lambda *args: filled.append(args[0]) or whole(*args))
+    (tmp_path / "digits/filled/doodle-cd1.npz").write_bytes(b"broken")
+    call("exp3_inpainting", *settings)
+    assert len(filled) == 1
+    again = json.loads((tmp_path / "results.json").read_text())["panels"]["digits"]
+    assert again["scorers"] == panel["scorers"]
 
 
 def test_a_picture_is_filled_and_the_rest_of_it_is_left_alone(tmp_path):
