@@ -51,7 +51,7 @@ def write_report(results: dict, folder: Path) -> Path:
         report.heading(title)
         report.table(**tables[name])
     report.figure("errors", _errors(results, nums), "Error against the number of labels; bars: "
-                  "standard deviation over draws. Solid: L2-SVM; dashed: CNN.")  # fmt: skip
+                  "standard deviation over draws.")  # fmt: skip
     if "multigrid" in results["svm"]:
         _add_figures_of_multigrid(report, results, folder, nums[-1])
     return report.write()
@@ -108,16 +108,24 @@ def _page(figures) -> str:
 
 
 def _errors(results, nums):
+    """A panel a classifier, a color a system; raw pixels may lie above."""
+    names = list(results["svm"] | results["cnn"])
+
     def plot(axes):
-        for kind, style in (("svm", "-"), ("cnn", "--")):
+        for panel, (kind, title) in zip(axes, (("svm", "L2-SVM"), ("cnn", "CNN on all grids"))):
+            top = 0.0
             for name, rows in results[kind].items():
                 per_num = [[100 * r["error"] for r in rows if r["labels"] == num] for num in nums]
                 means, spreads = [np.mean(x) for x in per_num], [np.std(x, ddof=1) for x in per_num]
-                axes[0].errorbar(nums, means, spreads, fmt=style, lw=1, label=f"{kind} {name}")
-        axes[0].legend(fontsize=4)
-        axes[0].set_xlabel("labels", fontsize=7)
+                color = f"C{names.index(name)}" if names.index(name) < 10 else "black"
+                panel.errorbar(nums, means, spreads, lw=1, color=color, label=name)
+                top = max(top, *means) if name != "pixels" else top
+            panel.set_ylim(0, 1.15 * top)
+            panel.set_title(f"{title}, error in %", fontsize=8)
+            panel.set_xlabel("labels", fontsize=7)
+            panel.legend(fontsize=5)
 
-    return to_picture(plot, 1, 1, scale=2.0)
+    return to_picture(plot, 1, 2, scale=2.0)
 
 
 def _confusion(results, num):

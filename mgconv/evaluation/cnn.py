@@ -18,6 +18,8 @@ LEARNING_RATE = 2e-3
 SHIFT = 1 / 16  # of the image's side, either way: the augmentation
 BATCH_SIZE, PATIENCE = 50, 10
 MAX_EPOCHS, MAX_UPDATES = 100, 1200  # whichever is reached first
+WARM = 1 / 4  # of the epochs, ahead of the first look at validation
+MOMENTUM = 0.99  # of the averages of statistics, Keras's; or less: over a tenth of the learning
 VALIDATION = 0.2  # share of the labeled subset by which learning stops
 
 GridMaps = Callable[[tf.Tensor], list[list[tf.Tensor]]]  # images -> maps of each grid's layers
@@ -49,18 +51,18 @@ def _resized(x, side):
 class GridClassifier(keras.Model):
     """Augmentation, maps, and the CNN on them; `nets` are those that learn, too."""
 
-    def __init__(self, maps: GridMaps, side: int, num_classes: int, seed: int, nets=()):
+    def __init__(self, maps: GridMaps, side: int, num_classes: int, seed: int, momentum, nets=()):
         super().__init__()
         self.maps, self.side, self.nets = maps, side, list(nets)
         layers = keras.layers
         self.augment = layers.RandomTranslation(SHIFT, SHIFT, "nearest", seed=seed)
         self.head = keras.Sequential(
             [
-                layers.BatchNormalization(),
-                *_stage(),
+                layers.BatchNormalization(momentum=momentum),
+                *_stage(momentum),
                 layers.MaxPooling2D(padding="same"),
                 layers.Dropout(0.2, seed=seed),
-                *_stage(),
+                *_stage(momentum),
                 layers.Flatten(),
                 layers.Dropout(0.5, seed=seed + 1),
                 layers.Dense(num_classes, activation="softmax"),
@@ -72,10 +74,10 @@ class GridClassifier(keras.Model):
         return self.head(maps if self.nets else tf.stop_gradient(maps), training=training)
 
 
-def _stage():
+def _stage(momentum):
     layers = keras.layers
     convolution = layers.Conv2D(FILTERS, 3, padding="same", use_bias=False)
-    return convolution, layers.BatchNormalization(), layers.Activation("relu")
+    return convolution, layers.BatchNormalization(momentum=momentum), layers.Activation("relu")
 
 
 def classify(
@@ -102,19 +104,23 @@ def classify(
     """
     keras.utils.set_random_seed(seed)
     held = _held_out(labels, seed)
-    model = GridClassifier(maps, side, num_classes, seed, nets)
+    updates = -(-int((~held).sum()) // BATCH_SIZE)  # of an epoch
+    epochs = min(MAX_EPOCHS, -(-MAX_UPDATES // updates))
+    momentum = min(MOMENTUM, 1 - 10 / max(20, epochs * updates))
+    model = GridClassifier(maps, side, num_classes, seed, momentum, nets)
     for net in nets:
         for unread in (*net.convolutions[DEPTH:], *net.norms[DEPTH:], net.scalar):
             unread.trainable = False
     optimizer = keras.optimizers.Adam(LEARNING_RATE)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    first = int(WARM * epochs)
     stop = keras.callbacks.EarlyStopping(
-        "val_accuracy", patience=PATIENCE, mode="max", restore_best_weights=True
-    )
-    updates = -(-int((~held).sum()) // BATCH_SIZE)  # of an epoch
+        "val_accuracy", patience=PATIENCE, mode="max", restore_best_weights=True,
+        start_from_epoch=first,
+    )  # fmt: skip
     history = model.fit(
         to_float(images[~held]), labels[~held], batch_size=BATCH_SIZE, verbose=0,
-        epochs=min(MAX_EPOCHS, -(-MAX_UPDATES // updates)),
+        epochs=epochs,
         validation_data=(to_float(images[held]), labels[held]), callbacks=[stop],
     ).history  # fmt: skip
     if nets:
@@ -122,7 +128,7 @@ def classify(
         freeze(maps, norms, images[~held])
         model.make_predict_function(force=True)
     predictions = model.predict(to_float(test), batch_size=BATCH_SIZE, verbose=0).argmax(axis=1)
-    error = 1 - max(history["val_accuracy"])
+    error = 1 - max(history["val_accuracy"][first:])
     return CnnResult(predictions, float(error), len(history["val_accuracy"]))
 
 
