@@ -17,6 +17,7 @@ from absl import flags
 from PIL import Image
 
 from experiments import common
+from experiments.runner import cost
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = [
@@ -539,6 +540,13 @@ def test_test_labels_reach_nothing_that_is_learned_or_chosen(experiment_2, tmp_p
                 assert before[draw].get(choice) == after[draw].get(choice)
             read = [np.sum(draws[draw]["confusion"], axis=0) for draws in (before, after)]
             np.testing.assert_array_equal(*read)
+
+
+def test_the_cost_of_a_row_counts_its_rollbacks():
+    facts = {"updates": 200, "seconds": 30.4, "parameters": {"grid_4": 5}}
+    assert cost({"cat": facts, "dog": facts | {"updates": 220}}) == "2 x 210 / 30 s"
+    assert cost({"all": facts | {"rollbacks": 2}}) == "1 x 200 / 30 s, rollbacks: 2"
+    assert cost({"failed": {"failed": "Training diverged"}}) == "diverged"
 
 
 # -- experiment 3
