@@ -41,7 +41,8 @@ def run(values) -> None:
 
 def _for_own_images(given: dict) -> dict:
     """Settings that a person with images of their own left open; says which and why."""
-    if given.get("dataset") != "image_dir" or {"scale", "recipe"} & set(given):
+    own = given.get("dataset") == "image_dir" and "image_dir" in given
+    if not own or {"scale", "recipe"} & set(given):
         return {}
     import tensorflow as tf
 
