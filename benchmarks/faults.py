@@ -76,19 +76,24 @@ class Trials:
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""
-        run, writing = self._folder / "killed", 0
+        run, writing = self._folder / "killed", set()
         moments = sorted(self._rng.sample(range(1, self._num - 1), num))
         for index, moment in enumerate(moments):
             process = self._start(run)
             _wait_until(process, lambda m=moment: _last_update(run) >= m)
             if index % 2:
-                _wait_until(process, lambda: any((run / "checkpoints").glob("*temp*")))
+                _wait_until(process, lambda: any((run / "checkpoints").glob("*_temp")))
             else:
                 time.sleep(self._rng.uniform(0, 0.02))
             process.kill()
             process.wait()
-            writing += any((run / "checkpoints").glob("*temp*"))
-        return "kill -9", num, f"{writing} of them left a half-written checkpoint", self._end(run)
+            writing |= set((run / "checkpoints").glob("*_temp"))
+        return (
+            "kill -9",
+            num,
+            f"{len(writing)} of them left a half-written checkpoint",
+            self._end(run),
+        )
 
     def told_to_stop(self) -> tuple:
         """SIGTERM in the middle."""

@@ -1,5 +1,6 @@
 """Checkpoints that are not lost: written whole, checked ahead of reading."""
 
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -142,6 +143,8 @@ class Checkpoints:
             found = str(error).strip().split("\n")[0][:120]
             remedy = "Free space and run the same command: it goes on from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
+        for half in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
+            shutil.rmtree(half, ignore_errors=True)
         kept = {_manifest(Path(path)) for path in self._manager.checkpoints}
         for stale in set(self.folder.glob("*.sha256.json")) - kept:
             stale.unlink()

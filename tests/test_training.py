@@ -495,6 +495,13 @@ def test_there_is_a_manifest_for_every_checkpoint_and_no_other(checkpointed):
     assert names == {"ckpt-0.sha256.json", "ckpt-2.sha256.json", "ckpt-4.sha256.json"}
 
 
+def test_what_a_killed_save_left_half_written_is_tidied_up(checkpointed, open_run):
+    (checkpointed.checkpoints / "ckpt-5_temp").mkdir()
+    (checkpointed.checkpoints / "ckpt-5_temp" / "part-00000").write_bytes(b"x")
+    go(Toy(), open_run())
+    assert not list(checkpointed.checkpoints.glob("*_temp"))
+
+
 def test_a_folder_has_one_learner_at_a_time(open_run):
     run = open_run()
     with locked(run.folder):
