@@ -63,7 +63,7 @@ def torch_chains(config, size: int) -> dict:
     image = torch.from_numpy(x0.transpose(0, 3, 1, 2).copy())
     tuned.requires_grad_(False).to(memory_format=torch.channels_last)
     fast = image.to(memory_format=torch.channels_last)
-    compiled = torch.compile(tuned)
+    compiled = torch.compile(tuned, dynamic=False)  # each grid has shapes of its own
     return {
         "plain": lambda: _plain(plain, image, config.training),
         "tuned": lambda: _tuned(tuned, fast, config.training),
