@@ -44,7 +44,7 @@ lint: $(INSTALLED)  ## style of the code
 
 bench: $(INSTALLED)  ## speed: chains, PyTorch beside them, updates, scaling, data; writes runs/bench/
 	$(RUN) benchmarks.langevin
-	$(BIN)/python -c 'import torch' 2>/dev/null && $(RUN) benchmarks.peers || echo "no torch, no peers"
+	if $(BIN)/python -c 'import torch' 2>/dev/null; then $(RUN) benchmarks.peers; else echo "no torch, no peers"; fi
 	$(RUN) benchmarks.update
 	$(RUN) benchmarks.scaling
 	$(RUN) benchmarks.data

@@ -6,7 +6,6 @@ Every trial ends with the same weights as a run that nothing happened to, bit fo
 one line what is wrong. The table goes to runs/faults/report.md.
 """
 
-import json
 import os
 import random
 import resource
@@ -17,13 +16,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from experiments.common import main, start_tensorflow
 from experiments.report import markdown_table
 from mgconv.config import UserError
 from mgconv.images import replace_file
-from mgconv.records import read_events, read_metrics, write_json
+from mgconv.records import read_events, read_lines, read_metrics, write_json
 from mgconv.tracking import provenance
 
 SETTINGS = [
@@ -72,7 +72,7 @@ class Trials:
     def __init__(self, folder: Path, num_updates: int, rng: random.Random):
         self._folder, self._num, self._rng = folder, num_updates, rng
         self._finish(folder / "whole")
-        self._expected = _tensors(folder / "whole")
+        self._expected = saved(folder / "whole")
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""
@@ -164,8 +164,8 @@ class Trials:
         problem = self._finish(run)
         if problem:
             return problem
-        found = _tensors(run)
-        differing = [n for n, x in self._expected.items() if x != found.get(n)]
+        found = saved(run)
+        differing = [n for n, x in self._expected.items() if not np.array_equal(x, found.get(n))]
         return f"{len(differing)} tensors differ" if differing else SAME
 
 
@@ -190,14 +190,8 @@ def learn_with_a_sick_batch(folder: str, num_updates: int) -> None:
 
 def _last_update(run: Path) -> int:
     """The last update in a log that another process is writing."""
-    path = run / "metrics.jsonl"
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    for line in reversed(lines):
-        try:
-            return json.loads(line)["update"]
-        except ValueError:
-            continue
-    return 0
+    lines = read_lines(run / "metrics.jsonl")
+    return lines[-1]["update"] if lines else 0
 
 
 def _wait_until(process, reached) -> None:
@@ -208,18 +202,14 @@ def _wait_until(process, reached) -> None:
         time.sleep(0.001)
 
 
-def _tensors(run: Path) -> dict[str, bytes]:
-    """All that the last checkpoint holds, but the clock and the number of saves."""
+def saved(run: Path) -> dict:
+    """All tensors that the last checkpoint holds, but the clock and the number of saves."""
     import tensorflow as tf
 
     reader = tf.train.load_checkpoint(os.fspath(run / "checkpoints"))
     left_out = ("seconds/", "save_counter/", "_CHECKPOINTABLE_OBJECT_GRAPH")
     names = (n for n in reader.get_variable_to_shape_map() if not n.startswith(left_out))
-    return {name: _bytes(reader.get_tensor(name)) for name in names}
-
-
-def _bytes(value) -> bytes:
-    return value if isinstance(value, bytes) else value.tobytes()
+    return {name: reader.get_tensor(name) for name in names}
 
 
 if __name__ == "__main__":

@@ -150,6 +150,11 @@ class Checkpoints:
             stale.unlink()
 
 
+def has_learned(folder: Path) -> bool:
+    """Whether a folder of checkpoints has one after the first update."""
+    return any(_order(path.with_suffix("")) > 0 for path in folder.glob("*.index"))
+
+
 def _order(checkpoint: Path) -> int:
     """The number of updates in its name."""
     number = checkpoint.name.rpartition("-")[2]

@@ -60,9 +60,8 @@ def _is_shared(method):
 
 def _largest_share(method, batch_size, number):
     """How many of a number of GPUs can share the work."""
-    if not _is_shared(method):
-        return min(1, number)
-    return max((n for n in range(1, number + 1) if batch_size % n == 0), default=0)
+    most = number if _is_shared(method) else min(1, number)
+    return max((n for n in range(1, most + 1) if batch_size % n == 0), default=0)
 
 
 @functools.cache  # the collectives of two strategies in one process take each other's keys

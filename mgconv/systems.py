@@ -11,7 +11,7 @@ import tensorflow as tf
 from mgconv.baselines.context_encoder import ContextEncoderLearner, ContextEncoderSystem
 from mgconv.baselines.gan import GANS, GanLearner, GanSystem
 from mgconv.building import build_learner
-from mgconv.checkpoints import Checkpoints
+from mgconv.checkpoints import Checkpoints, has_learned
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet, batches
 from mgconv.devices import make_strategy, own_folder
@@ -244,8 +244,8 @@ class ClassConditionalSystem:
     @property
     def labels(self) -> list[int]:
         """The classes that are learned so far."""
-        places = [self._folder / name / "checkpoints/checkpoint" for name in self.class_names]
-        return [label for label, place in enumerate(places) if place.exists()]
+        places = [self._folder / name / "checkpoints" for name in self.class_names]
+        return [label for label, place in enumerate(places) if has_learned(place)]
 
     def of_class(self, label: int) -> MultigridSystem:
         """The model of one class, until the next call."""

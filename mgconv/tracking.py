@@ -158,8 +158,10 @@ class Run:
         path = self.folder / "budget.json"
         if measured is not None and not path.exists():
             write_json(path, {"seconds_per_update": measured})
-        rate = read_json(path).get("seconds_per_update") if path.exists() else None
-        if path.exists() and not (is_a(rate, float) and rate > 0):
+        if not path.exists():
+            return None
+        rate = read_json(path).get("seconds_per_update")
+        if not (is_a(rate, float) and rate > 0):
             raise UserError(f"Cannot use {path}", f"seconds_per_update {rate}", "Delete it.")
         return rate
 

@@ -1,6 +1,7 @@
 """From settings to a learner, from a folder to samples."""
 
 import dataclasses
+import shutil
 
 import keras
 import numpy as np
@@ -300,6 +301,19 @@ def test_the_model_of_a_class_is_the_one_in_its_folder(conditional):
     for label in (1, 0, 1):
         images = system.of_class(label).synthesize(np.zeros(3), seed=2)
         np.testing.assert_array_equal(images, alone[label])
+
+
+def test_a_class_whose_learning_has_only_begun_is_not_among_the_learned(conditional, tmp_path):
+    """Its first checkpoint is that of update 0."""
+    shutil.copytree(conditional, tmp_path / "run")
+    system = mgconv.load(tmp_path / "run")
+    place = tmp_path / "run" / system.class_names[2] / "checkpoints"
+    place.mkdir(parents=True)
+    for name in ("checkpoint", "ckpt-0.index"):
+        (place / name).touch()
+    assert system.labels == [0, 1]
+    (place / "ckpt-5.index").touch()
+    assert system.labels == [0, 1, 2]
 
 
 @eagerly

@@ -4,12 +4,12 @@ import contextlib
 import itertools
 import signal
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.faults import saved
 from mgconv import training
 from mgconv.checkpoints import NUM_HEALTHY, Checkpoints
 from mgconv.config import UserError
@@ -91,14 +91,6 @@ def one_line(call, kind=UserError):
 
 
 # -- a real learner, bit for bit
-
-
-def saved(folder):
-    """All that the last checkpoint holds, but the clock and the number of saves."""
-    reader = tf.train.load_checkpoint(str(Path(folder) / "checkpoints"))
-    names = reader.get_variable_to_shape_map()
-    left_out = ("seconds/", "save_counter/", "_CHECKPOINTABLE_OBJECT_GRAPH")
-    return {name: reader.get_tensor(name) for name in names if not name.startswith(left_out)}
 
 
 @pytest.mark.parametrize(
