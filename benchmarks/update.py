@@ -104,7 +104,7 @@ def _bare(learner, images):
         for grid in learner.grids:
             observed = downsample(images, grid.size)
             start = upsample(x, grid.size)
-            x, _ = langevin(grid.net, start, grid.training, tf.constant([0, 1]))
+            x, _ = langevin(grid.net.fixed(), start, grid.training, tf.constant([0, 1]))
             weights = [weight.value for weight in grid.net.trainable_variables]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)

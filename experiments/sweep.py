@@ -109,7 +109,7 @@ def learn_and_score(config, point: dict, folder: Path, chosen: str | None, score
     if chosen:
         scorer = scorer or _classifier(config, _rows(images, ~held))
         row["frechet"] = _frechet(config, folder, _rows(images, held), scorer)
-    _note_hparams(folder, point, row)
+    _note_figures(folder, row)
     return row
 
 
@@ -140,14 +140,11 @@ def _frechet(config, folder, held, scorer) -> float:
     return frechet_distance(*(side.features for side in judged))
 
 
-def _note_hparams(folder: Path, point: dict, row: dict) -> None:
-    """The run's settings and figures for TensorBoard's HParams page."""
+def _note_figures(folder: Path, row: dict) -> None:
+    """The run's figures, beside its settings, for TensorBoard's HParams page."""
     import tensorflow as tf
-    from tensorboard.plugins.hparams import api
 
-    plain = {n: v if isinstance(v, int | float | str) else str(v) for n, v in point.items()}
-    with tf.summary.create_file_writer(str(folder / "hparams")).as_default(step=0):
-        api.hparams(plain, trial_id=folder.name)
+    with tf.summary.create_file_writer(str(folder / "tensorboard")).as_default(step=0):
         for name in (*HEALTH, "frechet"):
             if row.get(name) is not None:
                 tf.summary.scalar(f"final/{name}", row[name])

@@ -117,7 +117,7 @@ class Checkpoints:
     def _latest_good(self) -> Path | None:
         paths = [Path(path) for path in reversed(self._manager.checkpoints)]
         if not any(_manifest(path).exists() for path in paths):
-            return paths[0] if paths else None  # of a version that wrote none
+            return paths[0] if paths else None  # killed ahead of its first manifest
         for path in paths:
             damage = _damage(path)
             if damage is None:

@@ -9,7 +9,6 @@ import difflib
 import itertools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, get_args
 
 PIXEL = 1 / 127.5  # one gray level of 0..255 on [-1, 1]
@@ -32,7 +31,7 @@ def choose(what: str, name: str, known: Iterable[str]) -> str:
     raise UserError(f"Unknown {what}", f'"{name}"', remedy)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Conv:
     """One convolution; a normalization and an activation follow it."""
 
@@ -41,7 +40,7 @@ class Conv:
     stride: int
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class GridSpec:
     """The bottom-up ConvNet of one grid: convolutions, then a fully connected scalar."""
 
@@ -49,7 +48,7 @@ class GridSpec:
     convs: tuple[Conv, ...]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Dynamics:
     """A finite chain: x <- clip(x - drift dU/dx + noise z, -1, 1), `num_langevin_steps` times."""
 
@@ -59,7 +58,7 @@ class Dynamics:
     noise_end: float = 1.0  # noise of the last step over the first's; linear between
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Method:
     """Which grids learn, and from where a *training* chain starts."""
 
@@ -74,8 +73,7 @@ METHODS = {
     "pcd": Method(all_grids=False, chain_start="persistent"),
     "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
 }
-# as published; of what follows only data, width, ...
-BASELINES = ("dcgan", "wgan", "wgan_gp", "context_encoder")
+BASELINES = ("dcgan", "wgan", "wgan_gp", "context_encoder")  # as published, but for width, ...
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
 _MIDDLE = (*_SMALL, Conv(512, 3, 1))
@@ -151,7 +149,7 @@ def _place(default: Any, help: str, legal: str | None = None, choices=None) -> A
     return _setting(default, help, legal, choices, identity=False)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Config:
     """Everything that decides what a run computes. Each field is a flag of the same name."""
 

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from mgconv.config import GridSpec
+from mgconv.convolution import Convolution
+from mgconv.langevin import EnergyFn
 
 BLACK = -1.0  # where the reference distribution is centered, on [-1, 1]
 EPSILON = 1e-5  # author code 2018-01
@@ -58,13 +60,12 @@ class EnergyNet(keras.Model):
     ):
         super().__init__(name=f"grid_{spec.size}")
         self.spec, self.reference_sigma = spec, reference_sigma
-        make_norm = NORMALIZATIONS[normalization]
         policy = "mixed_bfloat16" if precision == "bfloat16" else precision
         self.convolutions = [
-            keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, "same", dtype=policy)
+            Convolution(conv.filters, conv.kernel, conv.stride, "same", dtype=policy)
             for conv in spec.convs
         ]
-        self.norms = [make_norm() for _ in spec.convs]
+        self.norms = [NORMALIZATIONS[normalization]() for _ in spec.convs]
         self.activations = [keras.layers.Activation(activation) for _ in spec.convs]
         for index, layer in enumerate((*self.convolutions, *self.norms)):
             setattr(self, f"layer_{index}", layer)  # tf.train.Checkpoint does not look into lists
@@ -76,27 +77,32 @@ class EnergyNet(keras.Model):
         """Draws fresh weights: Glorot-uniform kernels, zero biases, unit gammas."""
         for index, weight in enumerate(self.weights):
             if len(weight.shape) > 1:
-                initializer = keras.initializers.GlorotUniform(seed=seed + index)
-                weight.assign(initializer(weight.shape))
+                weight.assign(keras.initializers.GlorotUniform(seed=seed + index)(weight.shape))
             else:
                 weight.assign(tf.fill(weight.shape, 1.0 if weight.name == "gamma" else 0.0))
 
-    def features(self, x: tf.Tensor) -> list[tf.Tensor]:
+    def fixed(self) -> EnergyFn:
+        """U with the weights as they stand: what a chain needs of them alone is made once."""
+        matrices = [convolve.matrix() for convolve in self.convolutions]
+        return lambda x: self.call(x, matrices)
+
+    def features(self, x: tf.Tensor, matrices=None) -> list[tf.Tensor]:
         """Map of every convolutional layer after its activation, each [B, h, w, K]."""
         maps = []
-        for convolve, normalize, activate in zip(self.convolutions, self.norms, self.activations):
-            x = activate(normalize(convolve(x)))
+        for index, convolve in enumerate(self.convolutions):
+            x = self.norms[index](convolve(x, matrices and matrices[index]))
+            x = self.activations[index](x)
             maps.append(x)
         return maps
 
-    def f(self, x: tf.Tensor) -> tf.Tensor:
+    def f(self, x: tf.Tensor, matrices=None) -> tf.Tensor:
         """The scalar of the bottom-up ConvNet, [B]."""
-        top = self.features(x)[-1]
+        top = self.features(x, matrices)[-1]
         return self.scalar(tf.reshape(top, [-1, top.shape[1:].num_elements()]))[:, 0]
 
-    def call(self, x):
+    def call(self, x, matrices=None):
         """The energy U of each image, [B, s, s, C] -> [B]."""
         if self.reference_sigma is None:
-            return -self.f(x)
+            return -self.f(x, matrices)
         distance = tf.reduce_sum(tf.square(x - BLACK), axis=[1, 2, 3])
-        return distance / (2 * self.reference_sigma**2) - self.f(x)
+        return distance / (2 * self.reference_sigma**2) - self.f(x, matrices)

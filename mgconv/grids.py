@@ -5,9 +5,8 @@ import tensorflow as tf
 
 def _blocks(images: tf.Tensor, size: int) -> tf.Tensor:
     """[B, S, S, C] as [B, size, k, size, k, C], k = S / size."""
-    side, channels = images.shape[1], images.shape[3]
-    factor = side // size
-    return tf.reshape(images, [-1, size, factor, size, factor, channels])
+    factor = images.shape[1] // size
+    return tf.reshape(images, [-1, size, factor, size, factor, images.shape[3]])
 
 
 def downsample(images: tf.Tensor, size: int) -> tf.Tensor:
@@ -38,5 +37,4 @@ def masked_downsample(images: tf.Tensor, visible: tf.Tensor, size: int) -> tuple
     known = tf.where(visible, images, 0.0)
     total = tf.reduce_sum(_blocks(known, size), axis=[2, 4])
     count = tf.reduce_sum(_blocks(tf.cast(visible, tf.float32), size), axis=[2, 4])
-    pixels = (images.shape[1] // size) ** 2
-    return tf.math.divide_no_nan(total, count), count / pixels
+    return tf.math.divide_no_nan(total, count), count / (images.shape[1] // size) ** 2

@@ -66,7 +66,8 @@ class GridLearner(tf.Module):
 
     def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
         """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
-        return self.langevin(self.averaged or self.net, x0, self.synthesis, seed, project)
+        energy_fn = (self.averaged or self.net).fixed()
+        return self.langevin(energy_fn, x0, self.synthesis, seed, project)
 
     def update(self, observed, coarser, seed, begin=tf.identity, hold=tf.identity):
         """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
@@ -84,13 +85,13 @@ class GridLearner(tf.Module):
         z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
         observed = tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
         x0 = begin(self.start.begin(observed, coarser))
-        synthesized, info = self.langevin(self.net, x0, self.training, fold_in(seed, 1), hold)
+        energy_fn = self.net.fixed()
+        synthesized, info = self.langevin(energy_fn, x0, self.training, fold_in(seed, 1), hold)
         self.start.end(synthesized)
-        gap, gradient_norm = self._ascend(observed, synthesized)
+        scalars = self._ascend(observed, synthesized)
         contrast = tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed)))
-        health = {"drift_rms": info.drift_rms, "saturated": info.saturated}
-        health |= {"gradient_norm": gradient_norm}
-        return synthesized, {"gap": gap, "contrast": contrast, **health}
+        scalars |= {"contrast": contrast, "drift_rms": info.drift_rms, "saturated": info.saturated}
+        return synthesized, scalars
 
     def _ascend(self, observed, synthesized):
         weights = self.net.trainable_variables
@@ -102,7 +103,7 @@ class GridLearner(tf.Module):
             loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
-        return gap, tf.linalg.global_norm(gradients)
+        return {"gap": gap, "gradient_norm": tf.linalg.global_norm(gradients)}
 
     def average(self) -> None:
         """Moves the averaged weights, where there are some, toward those that learn."""

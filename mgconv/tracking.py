@@ -73,7 +73,7 @@ class Run:
     def __init__(self, folder: str | os.PathLike, config: Config, data: dict[str, Any]):
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
-        self._writer = None
+        self._writer, self._settings = None, config.identity()
         if (self.folder / CONFIG_FILE).exists():
             self._check_same(config, data)
         elif config.resume == "must":
@@ -173,7 +173,17 @@ class Run:
 
     def _tensorboard(self):
         import tensorflow as tf
+        from tensorboard.plugins.hparams import api
 
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+            with self._writer.as_default(step=0):  # a row of the HParams page
+                api.hparams(self._settings_as_text(), trial_id=str(self.folder))
         return self._writer
+
+    def _settings_as_text(self) -> dict[str, float | str]:
+        """What HParams can show: numbers, else words."""
+        return {
+            name: value if isinstance(value, int | float) else str(value)
+            for name, value in self._settings.items()
+        }

@@ -16,6 +16,7 @@ from mgconv.records import read_config, read_json, read_metrics, write_json
 from mgconv.tracking import Run
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
+SETTINGS = "_hparams_/session_start_info"
 
 
 def contents(folder):
@@ -278,14 +279,29 @@ def test_tensorboard_has_scalars_pictures_histograms_and_events_in_groups(run):
     run.event(3, "went back")
     run.close()
     found = EventAccumulator(str(run.folder / "tensorboard")).Reload()
-    tags = found.Tags()["tensors"]
-    assert set(tags) == {"gap/4", "gap/8", *pictures, "energy_observed/8", "events"}
+    tags = set(found.Tags()["tensors"]) - {SETTINGS}
+    assert tags == {"gap/4", "gap/8", *pictures, "energy_observed/8", "events"}
     plugins = {tag: found.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags}
     assert plugins["gap/4"] == "scalars"
     assert plugins["synthesized/8"] == "images"
     assert plugins["energy_observed/8"] == "histograms"
     assert plugins["events"] == "text"
     assert found.Tensors("gap/8")[0].step == 3
+
+
+def test_the_settings_of_a_run_are_a_row_of_tensorboard_s_hparams_page(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+
+    run.log(1, {"gap/4": 0.5})
+    run.close()
+    content = (
+        EventAccumulator(str(run.folder / "tensorboard")).Reload().PluginTagToContent("hparams")
+    )
+    settings = metadata.parse_session_start_info_plugin_data(content[SETTINGS]).hparams
+    assert settings["grids"].string_value == "(1, 2, 4)"
+    assert settings["seed"].number_value == 0
+    assert "out" not in settings
 
 
 def test_the_rate_of_a_run_is_kept_from_its_first_measurement(run):
