@@ -1,9 +1,10 @@
 """Speed of the Langevin chains of each grid against the machine's best matrix product.
 
-python -m benchmarks.langevin --recipe=paper --width=1
+python -m benchmarks.langevin --recipes=paper,released,modern,photographs --width=1
 python -m benchmarks.langevin --variants=float32,jit_compile,bfloat16
 """
 
+import itertools
 import statistics
 
 from absl import flags
@@ -16,9 +17,9 @@ from experiments.common import (
     main,
     start_tensorflow,
 )
-from mgconv.config import choose
+from mgconv.config import RECIPES, Config, choose
 
-FIELDS = ("recipe", "nets", "grids", "width", "batch_size", "num_langevin_steps")
+FIELDS = ("grids", "width", "batch_size", "num_langevin_steps")
 PRODUCT = 2048  # rows and columns of the matrices
 VARIANTS = {
     "float32": {}, "jit_compile": {"jit_compile": True}, "bfloat16": {"mixed_precision": "bfloat16"}
@@ -27,46 +28,65 @@ VARIANTS = {
 
 def define_flags(values) -> None:
     """Flags of this program; the default is the paper's own nets and batch."""
-    define_config_flags(values, FIELDS)
-    turns.define_flags(values)
+    define_recipes(values)
     flags.DEFINE_integer("channels", 3, "of the images", 1, flag_values=values)
     flags.DEFINE_list("variants", ["float32"], f"of {', '.join(VARIANTS)}", flag_values=values)
 
 
+def define_recipes(values) -> None:
+    """Flags that say whose chains."""
+    define_config_flags(values, FIELDS)
+    turns.define_flags(values)
+    flags.DEFINE_list("recipes", ["paper"], f"of {', '.join(RECIPES)}", flag_values=values)
+
+
+def configs_of(values) -> list[Config]:
+    """One a recipe, ten Langevin steps where no number is given."""
+    given = {"scale": "full", "dataset": "photos", "num_langevin_steps": 10}
+    given |= given_settings(values)
+    return [config_for(**given | {"recipe": recipe}) for recipe in values["recipes"].value]
+
+
 def run(values) -> None:
     """Prints a table: seconds a Langevin step, GFLOP/s, share of the matrix product's."""
-    settings = {"recipe": "paper", "scale": "full", "dataset": "photos"} | given_settings(values)
-    config = config_for(**{"num_langevin_steps": 5} | settings)
+    configs, channels = configs_of(values), values["channels"].value
     variants = [choose("variant", name, VARIANTS) for name in values["variants"].value]
     start_tensorflow()
-    channels = values["channels"].value
     chains = {
-        f"grid {size}, {variant}": (size, chain(config, size, channels, **VARIANTS[variant]))
-        for variant in variants
+        f"{config.recipe}, grid {size}, {variant}": (config, size, VARIANTS[variant])
+        for config, variant in itertools.product(configs, variants)
         for size in config.learned_sizes
     }
-    tasks = {name: task for name, (_, task) in chains.items()} | {"matrix product": _product()}
-    seconds = turns.measure(tasks, values["rounds"].value)
-    work = {name: flops(config, size, channels) for name, (size, _) in chains.items()}
+    tasks = {n: chain(c, size, channels, **how) for n, (c, size, how) in chains.items()}
+    seconds = turns.measure(tasks | {"matrix product": _product()}, values["rounds"].value)
+    work = {name: flops(config, size, channels) for name, (config, size, _) in chains.items()}
     work["matrix product"] = 2 * PRODUCT**3
     rates = {n: [work[n] / s / 1e9 for s in times] for n, times in seconds.items()}
+    steps = configs[0].num_langevin_steps
     turns.report(
+        values["out"].value,
         "langevin",
-        f"Chains of recipe {config.recipe}, width {config.width:g}, batch {config.batch_size}, "
-        "counted as direct convolutions",
+        f"Chains, {about(configs[0])}, counted as direct convolutions",
         ["chain", "GFLOP/s", "of the matrix product", "seconds a Langevin step"],
         [
             [
                 name,
                 turns.spread(rate),
                 f"{statistics.median(turns.ratios(rate, rates['matrix product'])):.0%}",
-                "-" if name not in chains
-                else f"{statistics.median(seconds[name]) / config.num_langevin_steps:.4f}",
+                f"{statistics.median(seconds[name]) / steps:.4f}" if name in chains else "-",
             ]
             for name, rate in rates.items()
         ],
         seconds=seconds,
-    )  # fmt: skip
+    )
+
+
+def about(config) -> str:
+    """Settings that all chains of a table share."""
+    return (
+        f"width {config.width:g}, batch {config.batch_size}, "
+        f"{config.num_langevin_steps} Langevin steps"
+    )
 
 
 def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="float32"):

@@ -1,7 +1,7 @@
 """Langevin chains beside PyTorch's: the same weights, start, batch and number of steps.
 
 pip install torch==2.13.0   # optional, for this program alone
-python -m benchmarks.peers --recipe=paper --width=1
+python -m benchmarks.peers --recipes=paper,released,modern,photographs --width=1
 
 `plain` is what a port writes: backward() through everything, also to the weights. `tuned` is by
 hand: channels last, weights without gradients, autograd.grad to the image alone; `compiled` is that
@@ -9,46 +9,42 @@ by torch.compile. Noise is drawn in all of them.
 """
 
 import importlib.util
-import statistics
 
 from benchmarks import turns
-from benchmarks.langevin import FIELDS, chain, make_net, start
-from experiments.common import (
-    config_for,
-    define_config_flags,
-    given_settings,
-    main,
-    start_tensorflow,
-)
+from benchmarks.langevin import about, chain, configs_of, define_recipes, make_net, start
+from experiments.common import main, start_tensorflow
 from mgconv.config import UserError
 from mgconv.energy import BLACK, EPSILON
+
+PEERS = ("plain", "tuned", "compiled")
 
 
 def define_flags(values) -> None:
     """Flags of this program."""
-    define_config_flags(values, FIELDS)
-    turns.define_flags(values)
+    define_recipes(values)
 
 
 def run(values) -> None:
-    """Prints a table: seconds a Langevin step, and how much faster ours is."""
+    """Prints a table: our seconds a Langevin step, and what multiple of it PyTorch takes."""
     if importlib.util.find_spec("torch") is None:
         raise UserError("Nothing to compare with", "torch is not installed", "pip install torch.")
-    settings = {"recipe": "paper", "scale": "full", "dataset": "photos"} | given_settings(values)
-    config = config_for(**{"num_langevin_steps": 5} | settings)
+    configs = configs_of(values)
     start_tensorflow()
     rows, kept = [], {}
-    for size in config.learned_sizes:
-        tasks = {"mgconv": chain(config, size, 3)} | torch_chains(config, size)
-        kept[size] = turns.measure(tasks, values["rounds"].value)
-        for name, seconds in kept[size].items():
-            steps = [x / config.num_langevin_steps for x in seconds]
-            faster = statistics.median(turns.ratios(seconds, kept[size]["mgconv"]))
-            rows.append([f"grid {size}, {name}", turns.spread(steps), f"{faster:.2f}"])
+    for config in configs:
+        for size in config.learned_sizes:
+            name = f"{config.recipe}, grid {size}"
+            tasks = {"mgconv": chain(config, size, 3)} | torch_chains(config, size)
+            kept[name] = seconds = turns.measure(tasks, values["rounds"].value)
+            own = [x / config.num_langevin_steps for x in seconds["mgconv"]]
+            over = [turns.ratios(seconds[peer], seconds["mgconv"]) for peer in PEERS]
+            rows.append([name, turns.spread(own), *(turns.spread(ratios) for ratios in over)])
+            print(rows[-1], flush=True)
     turns.report(
+        values["out"].value,
         "peers",
-        f"Chains of recipe {config.recipe}, width {config.width:g}, batch {config.batch_size}",
-        ["chain", "seconds a Langevin step", "time over mgconv's"],
+        f"Chains, {about(configs[0])}; PyTorch's time over mgconv's",
+        ["chain", "mgconv: seconds a Langevin step", *PEERS],
         rows,
         seconds=kept,
     )

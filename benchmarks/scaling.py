@@ -1,6 +1,6 @@
 """Time and memory of an update against Langevin steps, batch, width, image size, devices.
 
-python -m benchmarks.scaling --num_updates=3
+python -m benchmarks.scaling --rounds=3
 
 Each point is a process of its own, so that its peak memory is its own.
 """
@@ -38,19 +38,20 @@ POINTS = {
 
 def define_flags(values) -> None:
     """Flags of this program."""
-    flags.DEFINE_integer("num_updates", 3, "timed, after the first", 1, flag_values=values)
+    turns.define_flags(values)
     flags.DEFINE_string("point", None, "settings as JSON: measures them alone", flag_values=values)
 
 
 def run(values) -> None:
     """Prints a table: seconds an update, peak memory, and both over those of the first row."""
-    num = values["num_updates"].value
+    num = values["rounds"].value
     if values["point"].value:
         print(json.dumps(measure_point(json.loads(values["point"].value), num)))
         return
     found = {name: _apart(BASE | point, num) for name, point in POINTS.items()}
     base = found["base"]
     turns.report(
+        values["out"].value,
         "scaling",
         f"An update of multi-grid: photos, {BASE}, recipe modern, width 1/4, batch 64",
         ["point", "seconds an update", "over base", "peak MiB", "over base"],
@@ -69,7 +70,7 @@ def run(values) -> None:
 
 
 def _apart(settings: dict, num: int) -> dict:
-    command = [sys.executable, "-m", "benchmarks.scaling", f"--num_updates={num}",
+    command = [sys.executable, "-m", "benchmarks.scaling", f"--rounds={num}",
                f"--point={json.dumps(settings)}"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -16,8 +16,9 @@ OUT = "runs/bench"
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """--rounds."""
+    """--rounds, --out."""
     flags.DEFINE_integer("rounds", 5, "measurements of each, in turn", 1, flag_values=values)
+    flags.DEFINE_string("out", OUT, "folder of the tables as JSON", flag_values=values)
 
 
 def measure(tasks: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
@@ -44,8 +45,10 @@ def ratios(values: list[float], others: list[float]) -> list[float]:
     return [value / other for value, other in zip(values, others)]
 
 
-def report(name: str, title: str, header: list[str], rows: list[list[str]], **found: Any) -> None:
-    """Prints the table; keeps it with all that was measured in runs/bench/NAME.json."""
+def report(
+    out: str, name: str, title: str, header: list[str], rows: list[list[str]], **found: Any
+) -> None:
+    """Prints the table; keeps it with all that was measured in OUT/NAME.json."""
     print(f"\n{title}\n\n{markdown_table(header, rows)}", flush=True)
     table = {"panels": {name: {"scorers": {"table": {"table": {"header": header, "rows": rows}}}}}}
-    write_json(Path(OUT) / f"{name}.json", {"title": title, **table, **found} | provenance())
+    write_json(Path(out) / f"{name}.json", {"title": title, **table, **found} | provenance())

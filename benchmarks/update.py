@@ -14,7 +14,6 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks import turns
-from benchmarks.langevin import FIELDS
 from experiments.common import (
     config_for,
     define_config_flags,
@@ -24,10 +23,12 @@ from experiments.common import (
     start_tensorflow,
 )
 
+FIELDS = ("dataset", "recipe", "nets", "grids", "width", "batch_size", "num_langevin_steps")
+
 
 def define_flags(values) -> None:
     """Flags of this program; the default is what `experiments.train` does with photos."""
-    define_config_flags(values, ("dataset", *FIELDS))
+    define_config_flags(values, FIELDS)
     turns.define_flags(values)
     flags.DEFINE_integer("num_flat", 1000, "tiny updates between two looks at memory", 10,
                          flag_values=values)  # fmt: skip
@@ -56,6 +57,7 @@ def run(values) -> None:
         [f"memory after {values['num_flat'].value} more updates", f"{growth:+.1f} MiB", "-"]
     )
     turns.report(
+        values["out"].value,
         "update",
         f"An update: {config.dataset}, recipe {config.recipe}, width {config.width:g}, batch "
         f"{config.batch_size}; logs every {config.log_every}, checkpoints every "
