@@ -141,14 +141,12 @@ class Run:
 
         images = {name: to_uint8(x[:num]) for name, x in shown.items() if len(x.shape) == 4}
         top = max(batch.shape[1] for batch in images.values())
-        strips = {
-            name: tile(enlarge(batch, max(top, 32)), columns=num) for name, batch in images.items()
-        }
+        large = {name: enlarge(batch, max(top, 32)) for name, batch in images.items()}
         path = self.folder / "samples" / f"{update:06d}.png"
-        save_png(path, np.concatenate(list(strips.values())))
+        save_png(path, np.concatenate([tile(batch, columns=num) for batch in large.values()]))
         with self._tensorboard().as_default(step=update):
-            for name, strip in strips.items():
-                tf.summary.image(name, strip[np.newaxis])
+            for name, batch in large.items():
+                tf.summary.image(name, tile(batch, columns=4)[np.newaxis])  # its cards are narrow
             for name, values in shown.items():
                 if name not in images:
                     tf.summary.histogram(name, values)
