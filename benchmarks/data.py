@@ -60,8 +60,8 @@ def _learning(folder: Path, num: int, num_updates: int) -> None:
     import numpy as np
     import tensorflow as tf
 
+    from mgconv.building import build_learner
     from mgconv.datasets import ImageSet, batches
-    from mgconv.systems import build_learner
 
     config = config_for(dataset="photos", scale="cpu")
     shape = (num, 64, 64, 3)

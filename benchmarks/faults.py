@@ -173,19 +173,19 @@ def learn_with_a_sick_batch(folder: str, num_updates: int) -> None:
     """Learns digits; the images of batch 100 are NaN the first time they are seen."""
     start_tensorflow()
     from experiments.common import config_for, load_split
-    from mgconv import systems
+    from mgconv import learning
 
-    whole, sick = systems.batches, [99]
+    whole, sick = learning.batches, [99]
 
     def batches(*args, **kwargs):
         first = args[3]
         for index, batch in enumerate(whole(*args, **kwargs), first):
             yield batch * float("nan") if index in sick and not sick.remove(index) else batch
 
-    systems.batches = batches
+    learning.batches = batches
     config = config_for(scale="quick", classes="3", width=0.1, batch_size=16, log_every=1,
                         num_updates=num_updates, checkpoint_every=25)  # fmt: skip
-    systems.learn(config, load_split(config), folder)
+    learning.learn(config, load_split(config), folder)
 
 
 def _last_update(run: Path) -> int:

@@ -81,8 +81,8 @@ def _apart(settings: dict, num: int) -> dict:
 def measure_point(settings: dict, num: int) -> dict:
     """Seconds of each of `num` updates, and peak memory in MiB, of this process."""
     start_tensorflow()
+    from mgconv.building import build_learner
     from mgconv.devices import make_strategy
-    from mgconv.systems import build_learner
 
     config = config_for(**settings | {"grids": tuple(settings["grids"])})
     strategy = make_strategy(config.devices, config.method, config.batch_size)

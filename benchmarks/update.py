@@ -71,9 +71,10 @@ def run(values) -> None:
 def _tasks(config, folder: Path) -> dict:
     import tensorflow as tf
 
+    from mgconv.building import build_learner
     from mgconv.checkpoints import Checkpoints
     from mgconv.datasets import batches
-    from mgconv.systems import build_learner, describe
+    from mgconv.learning import describe
     from mgconv.tracking import Run
 
     images = load_split(config)
@@ -135,7 +136,7 @@ def _first_update(settings: dict, out: Path) -> float:
 
 def _growth(num: int) -> float:
     """MiB of resident memory that come with so many updates of a tiny model, after a warm-up."""
-    from mgconv.systems import build_learner
+    from mgconv.building import build_learner
 
     config = config_for(dataset="digits", scale="quick", width=0.05, num_langevin_steps=3)
     images = load_split(config)

@@ -41,7 +41,7 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
     A method that diverged is a row as well: {"failed": {"failed": what happened}}.
     """
     from mgconv.guard import DivergenceError
-    from mgconv.systems import learn
+    from mgconv.learning import learn
 
     print(f"{entry.folder}: learning or reusing", flush=True)
     try:

@@ -31,7 +31,7 @@ def run(values) -> None:
     if config.classes == "each" and config.method in METHODS:
         learn_each(config, images, folder)
     else:
-        from mgconv.systems import learn
+        from mgconv.learning import learn
 
         learner, seconds = learn(config, images, folder)
         report(folder, learner, seconds)
@@ -78,7 +78,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         Results of each class by name, as `report` gives them.
     """
     from mgconv.datasets import labels_of
-    from mgconv.systems import describe, learn
+    from mgconv.learning import describe, learn
     from mgconv.tracking import Run
 
     chosen = labels_of(names or images.class_names, images.class_names)

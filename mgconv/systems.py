@@ -1,28 +1,25 @@
-"""What an experiment needs of any learned system; how ours is made, learned and loaded."""
+"""What an experiment needs of any learned system; ours, and how a finished run becomes one."""
 
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.context_encoder import ContextEncoderLearner, ContextEncoderSystem
-from mgconv.baselines.gan import GANS, GanLearner, GanSystem
-from mgconv.building import build_learner
+from mgconv.baselines.context_encoder import ContextEncoderSystem
+from mgconv.baselines.gan import GanSystem
 from mgconv.checkpoints import Checkpoints, has_learned
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
-from mgconv.datasets import ImageSet, batches
-from mgconv.devices import make_strategy, own_folder
+from mgconv.datasets import ImageSet
+from mgconv.devices import make_strategy
 from mgconv.energy import BatchStatistics, EnergyNet
 from mgconv.grids import downsample
-from mgconv.guard import Guard
-from mgconv.images import to_float
 from mgconv.learner import MultigridLearner, fold_in
+from mgconv.learning import build, describe, reference_images
 from mgconv.records import read_config
-from mgconv.tracking import Run
-from mgconv.training import Cadence, Learner, train
+from mgconv.training import Learner
 
 
 class System(Protocol):
@@ -43,110 +40,6 @@ class System(Protocol):
     @property
     def norms(self) -> list[BatchStatistics]:
         """The layers whose statistics are to be frozen before features are used, in order."""
-
-
-# -- from data to a finished run
-
-
-def learn(
-    config: Config,
-    images: ImageSet,
-    folder: str | os.PathLike,
-    learner: MultigridLearner | None = None,
-    num_images: int | None = None,
-) -> tuple[Learner, float]:
-    """Learns a model of `images` in `folder`, or goes on with the one that is there.
-
-    Args:
-        config: how. With classes="each" it must be a baseline's: one net that is told the class.
-        images: all training images of this model.
-        folder: of the run.
-        learner: one that was traced for another model of the same config, to be used again.
-        num_images: training images that count as an epoch; by default all of `images`.
-
-    Returns:
-        The learner and the seconds that its updates took.
-    """
-    strategy = make_strategy(config.devices, config.method, config.batch_size)
-    folder = own_folder(folder)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    data = describe(images)
-    conditional = config.classes == "each"
-    if conditional:
-        data |= {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
-
-    def stream(first):
-        labels = data.get("labels")
-        masked = config.objective == "conditional" or config.method == "context_encoder"
-        return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
-
-    stream(0)  # a batch larger than the data is told before a folder is made
-    start = (images.colors, _reference(images, config))
-    if learner is None:
-        facts = data | {"num_images": num_images or len(images)}
-        learner = _build(config, facts, *start, strategy)
-        run = Run(folder, config, data)
-    else:
-        run = Run(folder, config, data)
-        learner.reset(config.seed, *start)
-    seconds = train(
-        learner,
-        stream,
-        num_updates=config.num_updates,
-        minutes=config.minutes,
-        run=run,
-        cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
-        num_profiled=config.profile,
-        guard=Guard(config.on_divergence, config.max_rollbacks),
-    )
-    return learner, seconds
-
-
-def untrained(config: Config, images: ImageSet) -> "MultigridSystem":
-    """The system as it is before its first update: a control."""
-    data = describe(images)
-    learner = _build(config, data, images.colors, _reference(images, config))
-    return MultigridSystem(learner, config, data["class_names"])
-
-
-def _reference(images, config):
-    rows = np.random.default_rng(config.seed).permutation(len(images))
-    return to_float(images.pixels[np.sort(np.resize(rows, config.batch_size))])
-
-
-def _build(
-    config: Config, data: dict[str, Any], colors=None, reference=None, strategy=None
-) -> Learner:
-    """The learner of a run; without colors and reference images, one to be restored."""
-    shape = (config.batch_size, config.size, config.size, data["channels"])
-    if config.method == "context_encoder":
-        return ContextEncoderLearner(shape, config.width, config.seed)
-    if config.method in BASELINES:
-        if config.objective == "conditional":
-            remedy = "Leave out --objective=conditional."
-            raise UserError("No hidden pixels are learned by", config.method, remedy)
-        num_classes = len(data.get("labels", [0]))
-        return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
-    if colors is None:
-        colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
-    return build_learner(config, colors, reference, data["num_images"], strategy)
-
-
-def describe(images: ImageSet) -> dict[str, Any]:
-    """Facts that tell one training set from another."""
-    sample = images.pixels[:: max(1, len(images) // 100)]
-    names = [images.class_names[label] for label in np.unique(images.labels)]
-    return {
-        "num_images": len(images),
-        "skipped": images.skipped,
-        "channels": int(images.pixels.shape[-1]),
-        "class_names": names,
-        "mean_pixel": round(float(np.mean(sample)), 6),
-    }
-
-
-# -- from a finished run to samples
 
 
 class MultigridSystem:
@@ -287,7 +180,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
     if config.method in BASELINES:
         if dynamics:
             raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
-        learner = _build(config, data)
+        learner = build(config, data)
         _restore(learner, folder)
         kind = ContextEncoderSystem if config.method == "context_encoder" else GanSystem
         return kind(learner, config, data)
@@ -295,7 +188,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
         return ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)
     config = dataclasses.replace(config, **dynamics)
     strategy = make_strategy(devices, config.method, config.batch_size)
-    learner = _build(config, data, strategy=strategy)
+    learner = build(config, data, strategy=strategy)
     _restore(learner, folder)
     return MultigridSystem(learner, config, data["class_names"])
 
@@ -303,3 +196,10 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
 def _restore(learner: Learner, folder: Path) -> None:
     if not Checkpoints(learner, folder / "checkpoints").restore() or not learner.update_count:
         raise UserError("No checkpoint in", folder, "Run its training command again.")
+
+
+def untrained(config: Config, images: ImageSet) -> MultigridSystem:
+    """The system as it is before its first update: a control."""
+    data = describe(images)
+    learner = build(config, data, images.colors, reference_images(images, config))
+    return MultigridSystem(learner, config, data["class_names"])

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from mgconv.building import build_learner
 from mgconv.evaluation.diagnosis import Blocks, blocks, chain_energies, nearest
 from mgconv.grids import upsample
-from mgconv.systems import MultigridSystem, build_learner
+from mgconv.systems import MultigridSystem
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import tensorflow as tf
 import mgconv
 from mgconv.baselines.gan import GANS, LATENT, GanLearner
 from mgconv.config import BASELINES, UserError
-from mgconv.systems import learn
+from mgconv.learning import learn
 
 SHAPE = (4, 8, 8, 1)
 BUDGET = {"grids": (1, 8), "batch_size": 4, "width": 0.1}

@@ -18,7 +18,8 @@ from mgconv.evaluation.inpainting import (
     measure,
 )
 from mgconv.images import to_float
-from mgconv.systems import learn, load
+from mgconv.learning import learn
+from mgconv.systems import load
 
 CONTROLS = [MeanColor(), Diffusion()]
 CONTROLS += [Biharmonic()] if importlib.util.find_spec("skimage") else []

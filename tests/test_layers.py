@@ -15,7 +15,7 @@ LIBRARY = (
     "images", "sources", "store", "datasets", "records", "tracking", "guard",
     "process", "checkpoints", "training", "devices", "building",
     "baselines.adversarial", "baselines.gan_nets", "baselines.gan",
-    "baselines.context_encoder", "systems",
+    "baselines.context_encoder", "learning", "systems",
 )  # fmt: skip
 EVALUATION = (
     "metrics", "networks", "inception", "scorers", "features", "classify", "cnn", "inpainting",

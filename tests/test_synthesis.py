@@ -8,7 +8,7 @@ from mgconv.evaluation import synthesis
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.evaluation.synthesis import draw, weights_key
 from mgconv.images import to_float
-from mgconv.systems import learn
+from mgconv.learning import learn
 
 
 class Counter:

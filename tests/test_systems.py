@@ -9,20 +9,14 @@ import pytest
 import tensorflow as tf
 
 import mgconv
+from mgconv.building import build_learner
 from mgconv.chains import FromCoarser, FromData, Persistent
 from mgconv.config import METHODS, UserError
 from mgconv.datasets import ImageSet
 from mgconv.images import to_float
+from mgconv.learning import build, describe, learn
 from mgconv.records import write_json
-from mgconv.systems import (
-    ClassConditionalSystem,
-    MultigridSystem,
-    _build,
-    build_learner,
-    describe,
-    learn,
-    load,
-)
+from mgconv.systems import ClassConditionalSystem, MultigridSystem, load
 
 STILL = {"drift": 1e-30, "noise": 0.0}  # chains that do not move
 eagerly = pytest.mark.usefixtures("no_graphs")
@@ -344,7 +338,7 @@ def test_a_learner_is_a_checkpointable_module(finished):
 @pytest.mark.parametrize("recipe", ["paper", "modern"])
 def test_every_learner_has_rates_that_a_rollback_can_halve_and_a_salt(recipe, method, tiny):
     """The optimizers use them, with a schedule (paper) and without."""
-    learner = _build(
+    learner = build(
         tiny(method=method, recipe=recipe, grids=(1, 4, 8), seed=5),
         {"channels": 1, "num_images": 12, "class_names": ["toy"]},
     )

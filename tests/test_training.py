@@ -14,9 +14,9 @@ from mgconv import training
 from mgconv.checkpoints import NUM_HEALTHY, Checkpoints
 from mgconv.config import UserError
 from mgconv.guard import DivergenceError, Guard
+from mgconv.learning import learn
 from mgconv.process import locked
 from mgconv.records import read_events, read_metrics, write_json
-from mgconv.systems import learn
 from mgconv.tracking import Run
 from mgconv.training import NUM_TIMED, Cadence, num_rollbacks, train
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet
-from mgconv.systems import learn, load
+from mgconv.learning import learn
+from mgconv.systems import load
 
 QUIET = {
     "noise": 0.0, "data_noise": 0.0, "normalization": "none", "batch_size": 6, "num_updates": 5,

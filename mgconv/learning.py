@@ -1,0 +1,111 @@
+"""From data to a finished run: the learner of a method, its data, its folder."""
+
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mgconv.baselines.context_encoder import ContextEncoderLearner
+from mgconv.baselines.gan import GANS, GanLearner
+from mgconv.building import build_learner
+from mgconv.config import BASELINES, Config, UserError
+from mgconv.datasets import ImageSet, batches
+from mgconv.devices import make_strategy, own_folder
+from mgconv.guard import Guard
+from mgconv.images import to_float
+from mgconv.learner import MultigridLearner
+from mgconv.tracking import Run
+from mgconv.training import Cadence, Learner, train
+
+
+def learn(
+    config: Config,
+    images: ImageSet,
+    folder: str | os.PathLike,
+    learner: MultigridLearner | None = None,
+    num_images: int | None = None,
+) -> tuple[Learner, float]:
+    """Learns a model of `images` in `folder`, or goes on with the one that is there.
+
+    Args:
+        config: how. With classes="each" it must be a baseline's: one net that is told the class.
+        images: all training images of this model.
+        folder: of the run.
+        learner: one that was traced for another model of the same config, to be used again.
+        num_images: training images that count as an epoch; by default all of `images`.
+
+    Returns:
+        The learner and the seconds that its updates took.
+    """
+    strategy = make_strategy(config.devices, config.method, config.batch_size)
+    folder = own_folder(folder)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    data = describe(images)
+    conditional = config.classes == "each"
+    if conditional:
+        data |= {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
+
+    def stream(first):
+        labels = data.get("labels")
+        masked = config.objective == "conditional" or config.method == "context_encoder"
+        return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
+
+    stream(0)  # a batch larger than the data is told before a folder is made
+    start = (images.colors, reference_images(images, config))
+    if learner is None:
+        facts = data | {"num_images": num_images or len(images)}
+        learner = build(config, facts, *start, strategy)
+        run = Run(folder, config, data)
+    else:
+        run = Run(folder, config, data)
+        learner.reset(config.seed, *start)
+    seconds = train(
+        learner,
+        stream,
+        num_updates=config.num_updates,
+        minutes=config.minutes,
+        run=run,
+        cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
+        num_profiled=config.profile,
+        guard=Guard(config.on_divergence, config.max_rollbacks),
+    )
+    return learner, seconds
+
+
+def reference_images(images: ImageSet, config: Config) -> np.ndarray:
+    """A batch of training images drawn by the seed, float32 [B, S, S, C]."""
+    rows = np.random.default_rng(config.seed).permutation(len(images))
+    return to_float(images.pixels[np.sort(np.resize(rows, config.batch_size))])
+
+
+def build(
+    config: Config, data: dict[str, Any], colors=None, reference=None, strategy=None
+) -> Learner:
+    """The learner of a run; without colors and reference images, one to be restored."""
+    shape = (config.batch_size, config.size, config.size, data["channels"])
+    if config.method == "context_encoder":
+        return ContextEncoderLearner(shape, config.width, config.seed)
+    if config.method in BASELINES:
+        if config.objective == "conditional":
+            remedy = "Leave out --objective=conditional."
+            raise UserError("No hidden pixels are learned by", config.method, remedy)
+        num_classes = len(data.get("labels", [0]))
+        return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
+    if colors is None:
+        colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
+    return build_learner(config, colors, reference, data["num_images"], strategy)
+
+
+def describe(images: ImageSet) -> dict[str, Any]:
+    """Facts that tell one training set from another."""
+    sample = images.pixels[:: max(1, len(images) // 100)]
+    names = [images.class_names[label] for label in np.unique(images.labels)]
+    return {
+        "num_images": len(images),
+        "skipped": images.skipped,
+        "channels": int(images.pixels.shape[-1]),
+        "class_names": names,
+        "mean_pixel": round(float(np.mean(sample)), 6),
+    }
