@@ -12,6 +12,8 @@ from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
 from mgconv.langevin import ChainInfo, fold_in, langevin
 
+HELD_SHARE = 0.25  # of a block's pixels: so much visible, its mean is held while holes are filled
+
 
 class GridLearner(tf.Module):
     """One grid: its net, the start of its training chains, its optimizer.
@@ -196,7 +198,7 @@ class MultigridLearner(tf.Module):
         """`sample` as devices do it side by side."""
         samples = [colors]
         for index, grid in enumerate(self.grids):
-            begin, hold = _known(images, visible, grid.size)
+            begin, hold = _known(images, visible, grid.size, HELD_SHARE)
             x0 = begin(upsample(samples[-1], grid.size))
             samples.append(grid.synthesize(x0, fold_in(seed, index), hold)[0])
         return samples[1:]
@@ -228,15 +230,13 @@ def weight_seed(seed: int, index: int) -> int:
     return 1000 * seed % 2**30 + 100 * index
 
 
-def _known(images, visible, size):
+def _known(images, visible, size, held_share=1.0):
     """What the visible pixels say at one grid: (for the chain start, after each Langevin step).
 
-    A wholly visible block is held; one partly hidden starts from the mean of its visible pixels.
+    A block that is visible enough is held; every other starts from the mean of its visible pixels.
     """
     if visible is None:
         return tf.identity, tf.identity
     means, share = masked_downsample(images, visible, size)
-    return (
-        lambda x: tf.where(share > 0, means, x),
-        lambda x: tf.where(share == 1, means, x),
-    )
+    start, held = share > 0, share >= held_share
+    return lambda x: tf.where(start, means, x), lambda x: tf.where(held, means, x)

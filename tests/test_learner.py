@@ -437,14 +437,34 @@ def test_hidden_pixels_of_the_input_have_no_influence_on_fill(filling):
             np.testing.assert_array_equal(x, expected)
 
 
-def test_fill_holds_a_coarse_pixel_only_where_its_whole_block_is_visible(filling):
-    learner, images, _ = filling
-    visible = np.ones([B, S, S, 1], bool)
-    visible[:, 0, 0] = False  # a pixel of the first block
-    coarse = learner.fill(images, tf.constant(visible), SEED)[0].numpy()
+def blocks_with(counts):
+    """A mask whose four blocks of four pixels have so many visible ones each."""
+    visible = np.zeros([B, S, S, 1], bool)
+    for block, count in enumerate(counts):
+        for pixel in range(count):
+            visible[:, 2 * (block // 2) + pixel // 2, 2 * (block % 2) + pixel % 2] = True
+    return tf.constant(visible)
+
+
+def held(coarse, images, visible):
+    """Which of the four coarse pixels are the means of what is visible of them."""
     means, _ = masked_downsample(images, visible, 2)
-    held = np.isclose(coarse, means, atol=1e-6)
-    np.testing.assert_array_equal(held[..., 0], [[[False, True], [True, True]]] * B)
+    return np.isclose(coarse, means, atol=1e-6)[0, ..., 0].ravel().tolist()
+
+
+def test_fill_holds_a_coarse_pixel_where_a_quarter_of_its_block_is_visible(filling):
+    learner, images, _ = filling
+    visible = blocks_with([0, 1, 3, 4])
+    coarse = learner.fill(images, visible, SEED)[0]
+    assert held(coarse, images, visible) == [False, True, True, True]
+
+
+def test_learning_holds_a_coarse_pixel_only_where_its_whole_block_is_visible(build):
+    learner = spied(build(drift=0.5, noise=0.3, data_noise=0.0))
+    images, visible = batch(1), blocks_with([0, 1, 3, 4])
+    learner.train_step(images, visible)
+    samples = learner.grids[0].start.samples
+    assert held(samples, images, visible) == [False, False, False, True]
 
 
 @eagerly
