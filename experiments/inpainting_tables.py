@@ -161,13 +161,13 @@ def _table(rows: dict[str, Filled], facts: dict, mask: str) -> dict:
     place, cells = list(MASKS).index(mask), []
     ours = rows["multigrid"].one if "multigrid" in rows else None
     for name, (_, one, mean, _) in rows.items():
-        figures = [page.TABLE_4[kind].get(name) for kind in ("error", "PSNR")]
+        errors, ratios = (page.TABLE_4[kind].get(name) for kind in ("error", "PSNR"))
         cells.append([
             WORDS[name], _paired("error", one, ours, 3), _paired("psnr", one, ours, 2),
             f"{one.psnr_of_the_page.mean():.2f}", f"{mean.error.mean():.3f}",
             f"{mean.psnr.mean():.2f}", f"{one.whole_psnr.mean():.2f}",
             f"{one.whole_ssim.mean():.3f}", cost(facts[name]) if name in facts else "-",
-            *("-" if figure is None else f"{figure[place]}" for figure in figures),
+            f"{errors[place]:.3f}" if errors else "-", f"{ratios[place]:.2f}" if ratios else "-",
         ])  # fmt: skip
     failed = [WORDS[name] for name, spent in facts.items() if has_failed(spent)]
     return {"header": header, "rows": cells + [[n, "diverged", *"-" * 9] for n in failed]}
