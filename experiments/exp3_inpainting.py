@@ -23,10 +23,11 @@ from mgconv.config import choose
 
 OUT = "runs/exp3"
 SETTINGS = {
-    "quick": {"minutes": 0.4},
+    "quick": {"minutes": 0.25},
     "cpu": {"minutes": 5.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
     "full": {},
 }
+ASKED = {"quick": (64, 4), "cpu": (1000, 8), "full": (1000, 8)}  # test images, chains
 DATASETS = {"quick": ("digits", "photos"), "cpu": ("lfw",), "full": ("celeb_a",)}
 
 
@@ -35,8 +36,10 @@ def define_flags(values) -> None:
     flags.DEFINE_list("datasets", None, "data sets [quick digits,photos; cpu lfw; full celeb_a]",
                       flag_values=values)  # fmt: skip
     flags.DEFINE_list("methods", list(TABLE_4["error"]), "systems to compare", flag_values=values)
-    flags.DEFINE_integer("num_test", 1000, "test images, at most", 8, flag_values=values)
-    flags.DEFINE_integer("num_chains", 8, "chains whose mean is a row, too", 2, flag_values=values)
+    flags.DEFINE_integer("num_test", None, "test images, at most [quick 64; else 1000]", 8,
+                         flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num_chains", None, "chains, whose mean is judged, too [quick 4; else 8]",
+                         2, flag_values=values)  # fmt: skip
     flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
                       "experiment 1", flag_values=values)  # fmt: skip
     define_config_flags(values)
@@ -78,7 +81,8 @@ def run_panel(name: str, methods, settings: dict, values, folder: Path, report) 
     training, test = load_split(config), load_split(config, "test")
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
-    num, num_chains = values["num_test"].value, values["num_chains"].value
+    num, num_chains = ASKED[config.scale]
+    num, num_chains = values["num_test"].value or num, values["num_chains"].value or num_chains
     filled = fill_all(learned, test.pixels[:num], num_chains, config.seed, folder / "filled")
     return {
         "config": dataclasses.asdict(config), "models": facts,
