@@ -97,6 +97,9 @@ def train(
         while True:
             try:
                 session.learn(minutes, num_updates, num_profiled)
+                if told.is_set():  # also while the last pictures were drawn
+                    update = int(learner.update_count)
+                    raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
                 return float(checkpoints.seconds)
             except DivergenceError as error:
                 _roll_back(learner, checkpoints, run, guard, error)
@@ -168,7 +171,7 @@ class _Session:
                 shown = f"{_brief(scalars)} {self.guard.health}"
                 progress.set_postfix_str(shown, refresh=False)
                 progress.update()
-                if last:
+                if last or stopping:
                     break
 
     def _is_due(self, update):
@@ -190,8 +193,6 @@ class _Session:
             self.run.preview(update, self.learner.preview(tf.constant([0, update])))
         if last or stopping or update % self.cadence.checkpoint == 0:
             self.checkpoints.save()
-        if stopping and not last:
-            raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
 
 
 def _profile(run: Run, update: int, num: int, last: bool) -> None:

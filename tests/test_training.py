@@ -518,6 +518,21 @@ def test_a_signal_saves_and_the_run_goes_on_where_it_was(number, open_run):
     assert (learner.calls, float(learner.weight)) == (3, 36)
 
 
+def test_a_signal_during_the_last_pictures_stops_what_comes_after(open_run):
+    """An experiment would go on with its next system."""
+
+    class Signaled(Toy):
+        def preview(self, seed):
+            signal.raise_signal(signal.SIGTERM)
+            return super().preview(seed)
+
+    with pytest.raises(KeyboardInterrupt, match="Stopped at update 8, all of it saved"):
+        go(Signaled(), open_run(), cadence=Cadence(1, 2, 100))
+    learner = Toy()
+    go(learner, open_run())
+    assert (learner.calls, float(learner.weight)) == (0, 36)
+
+
 def test_a_first_save_that_was_killed_is_no_damage(open_run):
     """TensorFlow writes the index, then registers it in the file `checkpoint`."""
     run = open_run()
