@@ -27,7 +27,7 @@ SETTINGS = {
     "cpu": {"minutes": 5.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
     "full": {},
 }
-ASKED = {"quick": (64, 4), "cpu": (1000, 8), "full": (1000, 8)}  # test images, chains
+ASKED = {"quick": (64, 2), "cpu": (1000, 8), "full": (1000, 8)}  # test images, chains
 DATASETS = {"quick": ("digits", "photos"), "cpu": ("lfw",), "full": ("celeb_a",)}
 
 
@@ -38,7 +38,7 @@ def define_flags(values) -> None:
     flags.DEFINE_list("methods", list(TABLE_4["error"]), "systems to compare", flag_values=values)
     flags.DEFINE_integer("num_test", None, "test images, at most [quick 64; else 1000]", 8,
                          flag_values=values)  # fmt: skip
-    flags.DEFINE_integer("num_chains", None, "chains, whose mean is judged, too [quick 4; else 8]",
+    flags.DEFINE_integer("num_chains", None, "chains, whose mean is judged, too [quick 2; else 8]",
                          2, flag_values=values)  # fmt: skip
     flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
                       "experiment 1", flag_values=values)  # fmt: skip
