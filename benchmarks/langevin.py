@@ -19,7 +19,7 @@ from experiments.common import (
 )
 from mgconv.config import RECIPES, Config, choose
 
-FIELDS = ("grids", "width", "batch_size", "num_langevin_steps")
+FIELDS = ("nets", "grids", "width", "batch_size", "num_langevin_steps")
 PRODUCT = 2048  # rows and columns of the matrices
 VARIANTS = {
     "float32": {}, "jit_compile": {"jit_compile": True}, "bfloat16": {"mixed_precision": "bfloat16"}

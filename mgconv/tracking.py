@@ -170,10 +170,10 @@ class Run:
             self._writer = None
 
     def _tensorboard(self):
-        import tensorflow as tf
-        from tensorboard.plugins.hparams import api
-
         if self._writer is None:
+            import tensorflow as tf
+            from tensorboard.plugins.hparams import api
+
             self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
             with self._writer.as_default(step=0):  # a row of the HParams page
                 api.hparams(self._settings_as_text(), trial_id=str(self.folder))
