@@ -36,7 +36,7 @@ sweep: $(INSTALLED)  ## learn every combination of settings: make sweep FLAGS="-
 	$(RUN) experiments.sweep --scale=$(SCALE) $(OPTIONS)
 
 test: $(INSTALLED)  ## all tests
-	$(RUN) pytest -q -n 2 $(FLAGS)
+	$(RUN) pytest -q -n 2 --dist worksteal $(FLAGS)
 
 lint: $(INSTALLED)  ## style of the code
 	$(BIN)/ruff check .

@@ -70,7 +70,8 @@ class EnergyNet(keras.Model):
         for index, layer in enumerate((*self.convolutions, *self.norms)):
             setattr(self, f"layer_{index}", layer)  # tf.train.Checkpoint does not look into lists
         self.scalar = keras.layers.Dense(1)
-        self(tf.zeros([2, spec.size, spec.size, channels]))  # builds every layer
+        self.call(tf.zeros([2, spec.size, spec.size, channels]))  # builds every layer
+        self.built = True  # else Keras traces the whole of it once more
         self.initialize(seed)
 
     def initialize(self, seed: int) -> None:

@@ -417,7 +417,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
 
 
 def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
-    settings = [*TINY, f"--out={tmp_path}"]
+    settings = [*TINY, "--methods=multigrid,cd1", f"--out={tmp_path}"]
     call("exp1_synthesis", *settings)
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results["panels"]) == {"photos", "digits"}
@@ -434,7 +434,7 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
     with Image.open(tmp_path / "figures" / "photos-1-grids.png") as picture:
         assert picture.height > 4 * 64  # the strips of 1, 4, 16 and 64 pixels
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")}
-    models = 4 + 10 + 3 * 3  # photos; digits: multi-grid, three other methods
+    models = 2 + 10 + 3  # photos; digits: multi-grid, one-step CD of three classes
     assert len(made) == 2 * models  # the first and the last checkpoint of each
     call("exp1_synthesis", *settings)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
