@@ -58,7 +58,7 @@ def run(values) -> None:
         for size in config.learned_sizes
     }
     tasks = {n: chain(c, size, channels, **how) for n, (c, size, how) in chains.items()}
-    seconds = turns.measure(tasks | {"matrix product": _product()}, values["rounds"].value)
+    seconds = turns.measure(tasks | {"matrix product": matrix_product()}, values["rounds"].value)
     work = {name: flops(config, size, channels) for name, (config, size, _) in chains.items()}
     work["matrix product"] = 2 * PRODUCT**3
     rates = {n: [work[n] / s / 1e9 for s in times] for n, times in seconds.items()}
@@ -100,7 +100,8 @@ def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="
 
     @tf.function(autograph=False)
     def whole():
-        return run_chain(net.fixed(), x0, config.training, tf.constant([0, 1]))[0]
+        energy_fn = net.fixed(net.observe(x0)[1])
+        return run_chain(energy_fn, x0, config.training, tf.constant([0, 1]))[0]
 
     return lambda: whole().numpy()
 
@@ -134,7 +135,7 @@ def flops(config, size: int, channels: int) -> int:
     return config.batch_size * config.num_langevin_steps * 2 * 2 * (total + side * side * channels)
 
 
-def _product():
+def matrix_product():
     """The square float32 matrix product."""
     import tensorflow as tf
 

@@ -14,7 +14,8 @@ from benchmarks import turns
 from benchmarks.langevin import about, chain, configs_of, define_recipes, make_net, start
 from experiments.common import main, start_tensorflow
 from mgconv.config import UserError
-from mgconv.energy import BLACK, EPSILON
+from mgconv.energy import BLACK
+from mgconv.normalization import EPSILON
 
 PEERS = ("plain", "tuned", "compiled")
 
@@ -54,12 +55,13 @@ def torch_chains(config, size: int) -> dict:
     """The chain of one grid as PyTorch runs it: name -> function without arguments."""
     import torch
 
-    net, x0 = make_net(config, size, 3), start(config, size, 3).numpy()
-    plain, tuned = (torch_energy(net, config.activation) for _ in range(2))
-    image = torch.from_numpy(x0.transpose(0, 3, 1, 2).copy())
+    net, x0 = make_net(config, size, 3), start(config, size, 3)
+    plain, tuned = (torch_energy(net, config.activation, x0, folds) for folds in (False, True))
+    image = torch.from_numpy(x0.numpy().transpose(0, 3, 1, 2).copy())
     tuned.requires_grad_(False).to(memory_format=torch.channels_last)
     fast = image.to(memory_format=torch.channels_last)
-    compiled = torch.compile(tuned, dynamic=False)  # each grid has shapes of its own
+    torch.compiler.reset()  # else it counts the nets of earlier rows, and at eight compiles no more
+    compiled = torch.compile(tuned, dynamic=False)
     return {
         "plain": lambda: _plain(plain, image, config.training),
         "tuned": lambda: _tuned(tuned, fast, config.training),
@@ -67,8 +69,15 @@ def torch_chains(config, size: int) -> dict:
     }
 
 
-def torch_energy(net, activation: str):
-    """The PyTorch module with the weights of an EnergyNet; images are [B, C, s, s]."""
+def torch_energy(net, activation: str, observed, folds: bool = False):
+    """The PyTorch module with the weights of an EnergyNet; images are [B, C, s, s].
+
+    Args:
+        net: the EnergyNet.
+        activation: as in Config.
+        observed: TensorFlow's [B, s, s, C], whose statistics "observed" normalization takes.
+        folds: those statistics go into the kernels.
+    """
     import torch
     from torch.nn import functional
 
@@ -81,14 +90,22 @@ def torch_energy(net, activation: str):
         x = weight.numpy()
         return torch.nn.Parameter(torch.from_numpy(x.transpose(order).copy() if order else x))
 
+    known = [statistics for statistics in net.observe(observed)[1] if statistics is not None]
+    moments = [tuple(torch.from_numpy(x.numpy()) for x in statistics) for statistics in known]
+
     class Energy(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            convolutions = net.convolutions
-            kernels = [parameter(layer.kernel, 3, 2, 0, 1) for layer in convolutions]
-            self.kernels = torch.nn.ParameterList(kernels)
-            self.biases = torch.nn.ParameterList(parameter(x.bias) for x in convolutions)
+            kernels = [layer.kernel for layer in net.convolutions]
+            biases = [layer.bias for layer in net.convolutions]
             norms = [norm for norm in net.norms if hasattr(norm, "gamma")]
+            if folds and known:
+                factors = [norm.affine(statistics) for norm, statistics in zip(norms, known)]
+                kernels = [kernel * scale for kernel, (scale, _) in zip(kernels, factors)]
+                biases = [b * scale + shift for b, (scale, shift) in zip(biases, factors)]
+                norms = []
+            self.kernels = torch.nn.ParameterList(parameter(x, 3, 2, 0, 1) for x in kernels)
+            self.biases = torch.nn.ParameterList(parameter(x) for x in biases)
             self.gammas = torch.nn.ParameterList(parameter(x.gamma) for x in norms)
             self.betas = torch.nn.ParameterList(parameter(x.beta) for x in norms)
             self.top, self.top_bias = parameter(net.scalar.kernel), parameter(net.scalar.bias)
@@ -101,7 +118,10 @@ def torch_energy(net, activation: str):
                 x = functional.conv2d(x, self.kernels[index], self.biases[index], conv.stride)
                 if len(self.gammas):
                     gamma, beta = self.gammas[index], self.betas[index]
-                    x = functional.batch_norm(x, None, None, gamma, beta, True, eps=EPSILON)
+                    mean, variance = moments[index] if moments else (None, None)
+                    x = functional.batch_norm(
+                        x, mean, variance, gamma, beta, training=not moments, eps=EPSILON
+                    )
                 x = self.activate(x)
             flat = x.permute(0, 2, 3, 1).reshape(len(x), -1)
             energy = -(flat @ self.top + self.top_bias)[:, 0]

@@ -4,7 +4,8 @@ python -m experiments.sweep --vary=drift=0.3,1 --vary=noise=0.01,0.03 --dataset=
 python -m experiments.sweep --vary=recipe=modern,photographs --vary=seed=0,1,2 --image_dir=faces.zip
 
 One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training
-image is held out: with --scorer samples are scored against those, never against test images.
+image is held out: with --scorer samples are scored against those. Once the settings are chosen,
+--against=test learns all training images and scores against test images instead.
 """
 
 import dataclasses
@@ -27,6 +28,7 @@ from experiments.common import (
 from mgconv.config import UserError, choose
 
 HELD_OUT = 10  # every so many training images are not learned
+MOST_SCORED = 2000  # images that samples are scored against
 HEALTH = ("gap", "contrast", "drift_rms", "saturated")  # of the top grid, over the last quarter
 
 
@@ -35,6 +37,9 @@ def define_flags(values) -> None:
     flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a flag of training and its values; with "
                               "several --vary all combinations are learned",
                               flag_values=values)  # fmt: skip
+    flags.DEFINE_enum("against", "held_out", ["held_out", "test"], "what samples are scored "
+                      "against: to choose settings, or to report what was chosen",
+                      flag_values=values)  # fmt: skip
     define_scorer_choice(values, None)
     define_config_flags(values)
 
@@ -54,15 +59,16 @@ def run(values) -> None:
     start_tensorflow()
     from mgconv.evaluation.scorers import make_scorer
 
-    chosen = values["scorer"].value
+    chosen, against = values["scorer"].value, values["against"].value
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are told before hours of learning
         scorer = make_scorer(chosen, **scorer_settings(values))
     rows = {}
     for (name, config), point in zip(configs.items(), points):
         place = folder / name.replace("/", "-")
-        rows[name] = learn_and_score(config, point, place, chosen, scorer)
-    print(f"Report: {write_report(folder, points[0], rows, chosen)}")
+        sides = learned_and_held(config, against)
+        rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
+    print(f"Report: {write_report(folder, points[0], rows, chosen, against)}")
 
 
 def _values(text: str) -> tuple[str, list[tuple]]:
@@ -82,22 +88,36 @@ def _parsed(name, text):
     return given_settings(values)[name]
 
 
-def learn_and_score(config, point: dict, folder: Path, chosen: str | None, scorer=None) -> dict:
-    """One run: what it cost, how healthy it ended, how far its samples are from held-out images.
+def learned_and_held(config, against: str):
+    """Training images to learn; images that are not learned, to score against."""
+    images = load_split(config)
+    if against == "test":
+        held = load_split(config, "test")
+    else:
+        is_held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+        images, held = _rows(images, ~is_held), _rows(images, is_held)
+    every = -(-len(held) // MOST_SCORED)
+    return images, _rows(held, slice(None, None, every))
+
+
+def learn_and_score(
+    config, point: dict, folder: Path, sides, chosen: str | None, scorer=None
+) -> dict:
+    """One run: what it cost, how healthy it ended, how far its samples are from other images.
 
     Args:
         config: of the run.
         point: the settings that vary.
         folder: of the run.
+        sides: images to learn, images to score against.
         chosen: name of the scorer, None for no score.
         scorer: made before; a classifier is learned from the learned images instead.
     """
     from experiments.runner import Entry, has_failed, train_or_reuse
     from mgconv.records import read_metrics
 
-    images = load_split(config)
-    held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
-    facts = train_or_reuse(Entry(config, folder), _rows(images, ~held))
+    learned, held = sides
+    facts = train_or_reuse(Entry(config, folder), learned)
     row: dict = {"settings": point, "facts": facts}
     if has_failed(facts):
         return row
@@ -107,8 +127,8 @@ def learn_and_score(config, point: dict, folder: Path, chosen: str | None, score
         found = [line[key] for line in lines if (key := f"{name}/{config.size}") in line]
         row[name] = float(np.mean(found)) if found else None
     if chosen:
-        scorer = scorer or _classifier(config, _rows(images, ~held))
-        row["frechet"] = _frechet(config, folder, _rows(images, held), scorer)
+        scorer = scorer or _classifier(config, learned)
+        row["frechet"] = _frechet(config, folder, held, scorer)
     _note_figures(folder, row)
     return row
 
@@ -135,7 +155,7 @@ def _frechet(config, folder, held, scorer) -> float:
 
     drawn = to_uint8(mgconv.load(folder).synthesize(held.labels, config.seed))
     cache = cache_root(config.cache_dir) / "judged"
-    sides = {"samples": drawn, "Real images (held out)": held.pixels}
+    sides = {"samples": drawn, "Real images": held.pixels}
     judged = [judge_once(scorer, images, about, cache) for about, images in sides.items()]
     return frechet_distance(*(side.features for side in judged))
 
@@ -150,7 +170,9 @@ def _note_figures(folder: Path, row: dict) -> None:
                 tf.summary.scalar(f"final/{name}", row[name])
 
 
-def write_report(folder: Path, names, rows: dict[str, dict], scorer: str | None) -> Path:
+def write_report(
+    folder: Path, names, rows: dict[str, dict], scorer: str | None, against: str
+) -> Path:
     """Table and plot of all runs, best first where they are scored."""
     from experiments.report import Report
     from experiments.runner import cost
@@ -166,11 +188,15 @@ def write_report(folder: Path, names, rows: dict[str, dict], scorer: str | None)
             for name, row in ranked.items()
         ],
     }
-    made = provenance()
-    write_json(folder / "results.json", {"rows": rows, "table": table, "scorer": scorer} | made)
+    made, table_of = provenance(), {scorer or "health": {"table": table}}
+    results = {"rows": rows, "panels": {"sweep": {"scorers": table_of}}, "against": against}
+    write_json(folder / "results.json", results | made)
     report = Report(folder, f"Sweep over {', '.join(names)}")
     report.made_by(made)
     report.text("Health of the top grid, mean over the last quarter of each run: see the README.")
+    if scorer:
+        sides = {"held_out": "every tenth training image, not learned", "test": "test images"}
+        report.text(f"Scored by {scorer} against {sides[against]}.")
     report.table(**table)
     shown = "frechet" if scorer else "contrast"
     report.figure("runs", _plot(ranked, shown), f"{shown} of each run.")

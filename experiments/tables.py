@@ -48,13 +48,17 @@ def render(text: str) -> str:
 
 def _table(place: str, *files: str) -> str:
     tables = [_read_table(file, *place.split("/")) for file in files]
-    header, first = tables[0]["header"], tables[0]["rows"]
-    if any([row[0] for row in t["rows"]] != [row[0] for row in first] for t in tables):
+    named = [_by_name(table["rows"]) for table in tables]
+    if any(rows.keys() != named[0].keys() for rows in named):
         raise UserError("Tables with different rows", ", ".join(files), "Join runs that compare.")
-    rows = [
-        [join(cells) for cells in zip(*versions)] for versions in zip(*(t["rows"] for t in tables))
-    ]
-    return markdown_table(header, rows)
+    rows = [[join(cells) for cells in zip(*(rows[name] for rows in named))] for name in named[0]]
+    return markdown_table(tables[0]["header"], rows)
+
+
+def _by_name(rows: list[list[str]]) -> dict[tuple[str, int], list[str]]:
+    """Rows by name and by how often the name was there before: seeds may rank them differently."""
+    names = [row[0] for row in rows]
+    return {(name, names[:index].count(name)): rows[index] for index, name in enumerate(names)}
 
 
 def _read_table(file: str, panel: str, scorer: str) -> dict:

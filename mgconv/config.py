@@ -5,30 +5,13 @@ Images live in [-1, 1]. The paper's constants hold on pixels 0..255, so lengths 
 """
 
 import dataclasses
-import difflib
 import itertools
 import math
-from collections.abc import Iterable
 from typing import Any, get_args
 
+from mgconv.errors import UserError, choose
+
 PIXEL = 1 / 127.5  # one gray level of 0..255 on [-1, 1]
-
-
-class UserError(Exception):
-    """A mistake of the user's, told in one line: what is wrong, what was found, what to do."""
-
-    def __init__(self, what: str, found: object, remedy: str):
-        super().__init__(" ".join(f"{what}: {found}. {remedy}".split()))
-
-
-def choose(what: str, name: str, known: Iterable[str]) -> str:
-    """`name` if it is one of `known`; else a UserError with the near names."""
-    known = list(known)
-    if name in known:
-        return name
-    near = difflib.get_close_matches(str(name), known, n=2)
-    remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
-    raise UserError(f"Unknown {what}", f'"{name}"', remedy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,18 +59,12 @@ METHODS = {
 BASELINES = ("dcgan", "wgan", "wgan_gp", "context_encoder")  # as published, but for width, ...
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
-_MIDDLE = (*_SMALL, Conv(512, 3, 1))
+_COARSE = {4: GridSpec(4, _SMALL), 16: GridSpec(16, (*_SMALL, Conv(512, 3, 1)))}
+_PAPER = (Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 1))  # author code 2018-01
+_RELEASED = (Conv(64, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2), Conv(512, 5, 2))  # of 2018-04
 GRIDS = {  # the net of a grid by its size; a size between takes the next larger row
-    "paper": {  # author code 2018-01
-        4: GridSpec(4, _SMALL),
-        16: GridSpec(16, _MIDDLE),
-        64: GridSpec(64, (Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 1))),
-    },
-    "released": {  # author code 2018-04
-        4: GridSpec(4, _SMALL),
-        16: GridSpec(16, _MIDDLE),
-        64: GridSpec(64, (Conv(64, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2), Conv(512, 5, 2))),
-    },
+    "paper": _COARSE | {64: GridSpec(64, _PAPER)},
+    "released": _COARSE | {64: GridSpec(64, _RELEASED)},
 }
 
 
@@ -118,6 +95,10 @@ RECIPES = {
     },
     "modern": _MODERN,
     "photographs": _MODERN | _PHOTOGRAPHS,
+    "observed": _MODERN | _PHOTOGRAPHS | {  # ours: short chains, many updates
+        "normalization": "observed", "activation": "silu", "num_langevin_steps": 5,
+        "drift": 0.02, "noise": 0.003,
+    },
 }  # fmt: skip
 
 SCALES = {
@@ -127,7 +108,7 @@ SCALES = {
 }
 
 
-NORMALIZATIONS, OBJECTIVES = ("batch", "none"), ("generative", "conditional")
+NORMALIZATIONS, OBJECTIVES = ("batch", "observed", "none"), ("generative", "conditional")
 PRECISIONS = ("float32", "bfloat16")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
 ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"

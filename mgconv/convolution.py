@@ -1,8 +1,12 @@
 """Keras's convolution, as one matrix product where its window covers nearly the whole map."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
+
+Maps = Callable[[tf.Tensor], tf.Tensor]  # [B, h, w, C] -> [B, h', w', K]
 
 
 class Convolution(keras.layers.Conv2D):
@@ -18,24 +22,37 @@ class Convolution(keras.layers.Conv2D):
         filled = taps.any(axis=-1).mean() ** 2  # share of the matrix that is no zero
         self.taps = taps if filled > 0.5 else None
 
-    def matrix(self) -> tf.Tensor | None:
-        """[h w C, h' w' K] of the present weights; None where a convolution is faster."""
-        if self.taps is None:
-            return None
-        side, side_out = self.taps.shape[:2]
-        taps, kernel = (tf.cast(x, self.compute_dtype) for x in (self.taps, self.kernel))
-        channels, filters = kernel.shape[2:]
-        matrix = tf.einsum("ipa,jqb,abck->ijcpqk", taps, taps, kernel)
-        return tf.reshape(matrix, [side**2 * channels, side_out**2 * filters])
+    def fixed(self, scale: tf.Tensor | None = None, shift: tf.Tensor | None = None) -> Maps:
+        """The layer with the weights as they stand, for a caller that runs it often.
 
-    def call(self, x, matrix=None):
-        """[B, h, w, C] -> [B, h', w', K]; a caller whose weights stand still gives the matrix."""
+        Args:
+            scale: [K], multiplies each channel of what comes out, without a pass over it.
+            shift: [K], is added then.
+        """
+        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+        if scale is not None:
+            kernel, bias = kernel * scale, bias * scale + shift
+        kernel, bias = (tf.cast(x, self.compute_dtype) for x in (kernel, bias))
         if self.taps is None:
-            return super().call(x)
-        matrix = self.matrix() if matrix is None else matrix
-        flat = tf.reshape(x, [-1, matrix.shape[0]]) @ matrix
-        maps = tf.reshape(flat, [-1, *self.compute_output_shape(x.shape)[1:]])
-        return tf.nn.bias_add(maps, tf.cast(self.bias, maps.dtype))
+            stride = self.strides[0]
+            return lambda x: tf.nn.bias_add(
+                tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, stride, "SAME"), bias
+            )
+        side, side_out = self.taps.shape[:2]
+        channels, filters = kernel.shape[2:]
+        taps = tf.cast(self.taps, kernel.dtype)
+        matrix = tf.einsum("ipa,jqb,abck->ijcpqk", taps, taps, kernel)
+        matrix = tf.reshape(matrix, [side**2 * channels, side_out**2 * filters])
+
+        def product(x):
+            flat = tf.reshape(tf.cast(x, kernel.dtype), [-1, matrix.shape[0]]) @ matrix
+            return tf.nn.bias_add(tf.reshape(flat, [-1, side_out, side_out, filters]), bias)
+
+        return product
+
+    def call(self, x):
+        """[B, h, w, C] -> [B, h', w', K]."""
+        return self.fixed()(x)
 
 
 def axis_taps(side: int, kernel: int, stride: int) -> np.ndarray:

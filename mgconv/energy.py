@@ -1,38 +1,16 @@
 """The energy of one grid (paper: model): a bottom-up ConvNet f and a white-noise reference."""
 
+import math
+
 import keras
 import tensorflow as tf
 
 from mgconv.config import GridSpec
 from mgconv.convolution import Convolution
 from mgconv.langevin import EnergyFn
+from mgconv.normalization import NORMALIZATIONS
 
 BLACK = -1.0  # where the reference distribution is centered, on [-1, 1]
-EPSILON = 1e-5  # author code 2018-01
-
-
-class BatchStatistics(keras.layers.Layer):
-    """Normalizes each channel by the mean and variance of the batch at hand, always.
-
-    The authors' batch normalization runs in training mode everywhere, also inside the chain, and
-    keeps no averages; Keras's layer would rewrite its averages at every Langevin step. For features
-    `frozen` is set to a mean and a variance, [C] each: a map then depends on its own image alone.
-    """
-
-    frozen: tuple[tf.Tensor, tf.Tensor] | None = None
-
-    def build(self, shape):
-        self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=shape[-1:], initializer="zeros")
-
-    def call(self, x):
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
-        if self.frozen is not None:
-            return tf.nn.batch_normalization(x, *self.frozen, beta, gamma, EPSILON)
-        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)[0]
-
-
-NORMALIZATIONS = {"batch": BatchStatistics, "none": keras.layers.Identity}
 
 
 class EnergyNet(keras.Model):
@@ -69,9 +47,12 @@ class EnergyNet(keras.Model):
         self.activations = [keras.layers.Activation(activation) for _ in spec.convs]
         for index, layer in enumerate((*self.convolutions, *self.norms)):
             setattr(self, f"layer_{index}", layer)  # tf.train.Checkpoint does not look into lists
-        self.scalar = keras.layers.Dense(1)
-        self.call(tf.zeros([2, spec.size, spec.size, channels]))  # builds every layer
-        self.built = True  # else Keras traces the whole of it once more
+        self.scalar, shape = keras.layers.Dense(1), (None, spec.size, spec.size, channels)
+        for convolve, norm in zip(self.convolutions, self.norms):
+            convolve.build(shape)
+            norm.build(shape := convolve.compute_output_shape(shape))
+        self.scalar.build((None, math.prod(shape[1:])))
+        self.built, self._own = True, (None,) * len(spec.convs)
         self.initialize(seed)
 
     def initialize(self, seed: int) -> None:
@@ -82,28 +63,54 @@ class EnergyNet(keras.Model):
             else:
                 weight.assign(tf.fill(weight.shape, 1.0 if weight.name == "gamma" else 0.0))
 
-    def fixed(self) -> EnergyFn:
-        """U with the weights as they stand: what a chain needs of them alone is made once."""
-        matrices = [convolve.matrix() for convolve in self.convolutions]
-        return lambda x: self.call(x, matrices)
+    def observe(self, x: tf.Tensor) -> tuple[tf.Tensor, list]:
+        """(f of observed images, [B]; by what statistics synthesized ones are normalized)."""
+        statistics = []
+        for convolve, norm, activate in zip(self.convolutions, self.norms, self.activations):
+            x, found = norm.observe(convolve(x))
+            x = activate(x)
+            statistics.append(found)
+        return self._scalar(x), statistics
 
-    def features(self, x: tf.Tensor, matrices=None) -> list[tf.Tensor]:
+    def fixed(self, statistics: list) -> EnergyFn:
+        """U with weights and statistics as they stand: what a chain needs of them is made once."""
+        layers = self._fold(statistics)
+        return lambda x: self._energy(x, self._scalar(self._maps(x, layers)[-1]))
+
+    def features(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Map of every convolutional layer after its activation, each [B, h, w, K]."""
+        return self._maps(x, self._fold(self._own))
+
+    def f(self, x: tf.Tensor, statistics: list | None = None) -> tf.Tensor:
+        """The scalar of the bottom-up ConvNet, [B], by `statistics` or those of this batch."""
+        return self._scalar(self._maps(x, self._fold(statistics or self._own))[-1])
+
+    def call(self, x):
+        """The energy U of each image, [B, s, s, C] -> [B]."""
+        return self._energy(x, self.f(x))
+
+    def _fold(self, statistics):
+        """Functions from map to map ahead of each activation."""
+
+        def layer(convolve, norm, known):
+            if known is None:
+                fixed = convolve.fixed()
+                return lambda x: norm(fixed(x))
+            return convolve.fixed(*norm.affine(known))
+
+        return list(map(layer, self.convolutions, self.norms, statistics))
+
+    def _maps(self, x, layers):
         maps = []
-        for index, convolve in enumerate(self.convolutions):
-            x = self.norms[index](convolve(x, matrices and matrices[index]))
-            x = self.activations[index](x)
-            maps.append(x)
+        for layer, activate in zip(layers, self.activations):
+            maps.append(x := activate(layer(x)))
         return maps
 
-    def f(self, x: tf.Tensor, matrices=None) -> tf.Tensor:
-        """The scalar of the bottom-up ConvNet, [B]."""
-        top = self.features(x, matrices)[-1]
+    def _scalar(self, top):
         return self.scalar(tf.reshape(top, [-1, top.shape[1:].num_elements()]))[:, 0]
 
-    def call(self, x, matrices=None):
-        """The energy U of each image, [B, s, s, C] -> [B]."""
+    def _energy(self, x, f):
         if self.reference_sigma is None:
-            return -self.f(x, matrices)
+            return -f
         distance = tf.reduce_sum(tf.square(x - BLACK), axis=[1, 2, 3])
-        return distance / (2 * self.reference_sigma**2) - self.f(x, matrices)
+        return distance / (2 * self.reference_sigma**2) - f

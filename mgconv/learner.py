@@ -10,7 +10,7 @@ from mgconv.chains import ChainStart
 from mgconv.config import Dynamics
 from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
-from mgconv.langevin import ChainInfo, fold_in, langevin
+from mgconv.langevin import ChainInfo, EnergyFn, fold_in, langevin
 
 HELD_SHARE = 0.25  # of a block's pixels: so much visible, its mean is held while holes are filled
 
@@ -66,10 +66,17 @@ class GridLearner(tf.Module):
         self.rate.assign(self._initial_rate)
         self.start.reset()
 
-    def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
-        """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
-        energy_fn = (self.averaged or self.net).fixed()
-        return self.langevin(energy_fn, x0, self.synthesis, seed, project)
+    def synthesize(self, x0, seed, reference, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
+        """Samples of the learned model by the full chain from x0, [B, s, s, C].
+
+        `reference`, observed images [B, s, s, C], gives normalization its statistics.
+        """
+        return self.langevin(self.energy(reference), x0, self.synthesis, seed, project)
+
+    def energy(self, reference) -> EnergyFn:
+        """The energy by which samples are drawn: of averaged weights, where there are some."""
+        net = self.averaged or self.net
+        return net.fixed(net.observe(reference)[1])
 
     def update(self, observed, coarser, seed, begin=tf.identity, hold=tf.identity):
         """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
@@ -87,25 +94,24 @@ class GridLearner(tf.Module):
         z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
         observed = tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
         x0 = begin(self.start.begin(observed, coarser))
-        energy_fn = self.net.fixed()
-        synthesized, info = self.langevin(energy_fn, x0, self.training, fold_in(seed, 1), hold)
-        self.start.end(synthesized)
-        scalars = self._ascend(observed, synthesized)
-        contrast = tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed)))
-        scalars |= {"contrast": contrast, "drift_rms": info.drift_rms, "saturated": info.saturated}
-        return synthesized, scalars
-
-    def _ascend(self, observed, synthesized):
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
-            # two calls: batch statistics of observed and synthesized images stay apart
-            gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
+            f_observed, statistics = self.net.observe(observed)
+            with tape.stop_recording():
+                chain = (self.net.fixed(statistics), x0, self.training, fold_in(seed, 1), hold)
+                synthesized, info = self.langevin(*chain)
+            gap = tf.reduce_mean(f_observed) - tf.reduce_mean(self.net.f(synthesized, statistics))
             # an all-reduce over devices sums, so each replica's share is divided by their number
             loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
-        return {"gap": gap, "gradient_norm": tf.linalg.global_norm(gradients)}
+        self.start.end(synthesized)
+        return synthesized, {
+            "gap": gap, "gradient_norm": tf.linalg.global_norm(gradients),
+            "contrast": tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed))),
+            "drift_rms": info.drift_rms, "saturated": info.saturated,
+        }  # fmt: skip
 
     def average(self) -> None:
         """Moves the averaged weights, where there are some, toward those that learn."""
@@ -123,7 +129,7 @@ class MultigridLearner(tf.Module):
         grids: learners from coarse to fine.
         seed: of all chains.
         colors: [N, 1, 1, C] of training images, from which samples start.
-        reference: [B, S, S, C], observed images that fill up a batch; B chains run at once.
+        reference: [B, S, S, C], observed images: fill up a batch, give synthesis its statistics.
     """
 
     def __init__(self, grids: list[GridLearner], seed: int, colors, reference):
@@ -200,7 +206,8 @@ class MultigridLearner(tf.Module):
         for index, grid in enumerate(self.grids):
             begin, hold = _known(images, visible, grid.size, HELD_SHARE)
             x0 = begin(upsample(samples[-1], grid.size))
-            samples.append(grid.synthesize(x0, fold_in(seed, index), hold)[0])
+            reference = downsample(self.reference, grid.size)
+            samples.append(grid.synthesize(x0, fold_in(seed, index), reference, hold)[0])
         return samples[1:]
 
     def fill(self, images: tf.Tensor, visible: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
@@ -219,9 +226,10 @@ class MultigridLearner(tf.Module):
         samples, shown = self.sample(downsample(self.reference, 1), seed), {}
         for grid, synthesized in zip(self.grids, samples):
             observed = downsample(self.reference, grid.size)
+            energy_fn = grid.energy(observed)
             for name, images in (("observed", observed), ("synthesized", synthesized)):
                 shown[f"{name}/{grid.size}"] = images
-                shown[f"energy_{name}/{grid.size}"] = (grid.averaged or grid.net)(images)
+                shown[f"energy_{name}/{grid.size}"] = energy_fn(images)
         return shown
 
 

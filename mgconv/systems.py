@@ -14,10 +14,11 @@ from mgconv.checkpoints import Checkpoints, has_learned
 from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet
 from mgconv.devices import make_strategy
-from mgconv.energy import BatchStatistics, EnergyNet
+from mgconv.energy import EnergyNet
 from mgconv.grids import downsample
 from mgconv.learner import MultigridLearner, fold_in
 from mgconv.learning import build, describe, reference_images
+from mgconv.normalization import BatchStatistics
 from mgconv.records import read_config
 from mgconv.training import Learner
 

@@ -257,8 +257,8 @@ def test_width_multiplies_the_filters_and_leaves_at_least_one():
 
 
 def test_the_names_of_layers_are_the_ones_that_can_be_built():
-    from mgconv.energy import NORMALIZATIONS as BUILT
     from mgconv.energy import EnergyNet
+    from mgconv.normalization import NORMALIZATIONS as BUILT
 
     assert tuple(BUILT) == NORMALIZATIONS
     for activation in ACTIVATIONS:

@@ -33,7 +33,7 @@ def pair_of(side, kernel, stride, channels=3, filters=4):
 @pytest.mark.parametrize(("side", "kernel", "stride", "is_matrix"), CASES)
 def test_values_and_gradients_are_those_of_keras(side, kernel, stride, is_matrix):
     ours, keras_layer, x = pair_of(side, kernel, stride)
-    assert (ours.matrix() is not None) == is_matrix
+    assert (ours.taps is not None) == is_matrix
     found = []
     for layer in (ours, keras_layer):
         with tf.GradientTape() as tape:
@@ -43,6 +43,15 @@ def test_values_and_gradients_are_those_of_keras(side, kernel, stride, is_matrix
         found.append((y, *tape.gradient(loss, [x, layer.kernel.value, layer.bias.value])))
     for value, expected in zip(*found):
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride", "is_matrix"), CASES)
+def test_scale_and_shift_are_those_of_every_channel(side, kernel, stride, is_matrix):
+    ours, _, x = pair_of(side, kernel, stride)
+    scale, shift = tf.constant([2.0, -1.0, 0.5, 3.0]), tf.constant([0.0, 1.0, -2.0, 5.0])
+    np.testing.assert_allclose(
+        ours.fixed(scale, shift)(x), ours(x) * scale + shift, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_taps_of_the_paper_s_first_layer_on_4_pixels():
@@ -56,13 +65,13 @@ def test_taps_of_the_paper_s_first_layer_on_4_pixels():
 def test_all_layers_of_the_4_pixel_grid_are_matrices_and_none_of_64():
     for size, expected in ((4, [True] * 3), (64, [False] * 3)):
         net = EnergyNet(grid_spec("paper", size, 0.05), 3)
-        assert [layer.matrix() is not None for layer in net.convolutions] == expected
+        assert [layer.taps is not None for layer in net.convolutions] == expected
 
 
 def test_a_fixed_energy_is_the_energy_and_stays_when_weights_move():
     net = EnergyNet(grid_spec("paper", 4, 0.05), 3, normalization="none", reference_sigma=None)
     x = tf.random.stateless_uniform([6, 4, 4, 3], [0, 1], -1, 1)
-    fixed = net.fixed()
+    fixed = net.fixed([None] * 3)
     for one, other in zip(energy_gradient(fixed, x), energy_gradient(net, x)):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     before = fixed(x).numpy()

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from mgconv.config import Conv, GridSpec, grid_spec
-from mgconv.energy import BatchStatistics, EnergyNet
+from mgconv.energy import EnergyNet
 from mgconv.langevin import energy_gradient
+from mgconv.normalization import BatchStatistics
 
 SPEC = GridSpec(4, (Conv(3, 3, 1), Conv(4, 3, 2)))
 
@@ -132,6 +133,34 @@ def test_batch_statistics_keep_nothing_from_call_to_call():
     layer(100 + 50 * x)
     np.testing.assert_array_equal(layer(x), first)
     assert {weight.name for weight in layer.weights} == {"gamma", "beta"}
+
+
+def test_statistics_of_the_observed_images_show_a_contrast_that_those_of_the_batch_hide():
+    """Biases begin with zero, so all maps of x / 2 are those of x by half, and so are spreads."""
+    x, c = random_images(), 0.5
+    for normalization in ("batch", "observed"):
+        net = EnergyNet(SPEC, 1, normalization=normalization)
+        f, statistics = net.observe(x)
+        np.testing.assert_allclose(f, net.f(x), rtol=1e-4, atol=1e-5)
+        own = np.abs(net.f(c * x, statistics) - f).max() < 1e-3
+        assert own == (normalization == "batch")
+        if normalization == "batch":
+            continue
+        np.testing.assert_allclose(net.f(x, statistics), f, rtol=1e-4, atol=1e-5)
+        alone = net.fixed(statistics)  # an image's energy no longer depends on its neighbors
+        np.testing.assert_allclose(alone(x[:1])[0], alone(x)[0], rtol=1e-4)
+
+
+def test_observed_statistics_are_the_moments_of_every_layer():
+    x = random_images()
+    net = EnergyNet(SPEC, 1, normalization="observed", activation="relu")
+    _, statistics = net.observe(x)
+    maps = x
+    for convolve, (mean, variance) in zip(net.convolutions, statistics):
+        maps = convolve(maps).numpy()
+        np.testing.assert_allclose(mean, maps.mean((0, 1, 2)), atol=1e-5)
+        np.testing.assert_allclose(variance, maps.var((0, 1, 2)), rtol=1e-3)
+        maps = np.maximum((maps - mean) / np.sqrt(variance + 1e-5), 0)
 
 
 def test_f_depends_on_the_neighbors_only_with_batch_statistics():

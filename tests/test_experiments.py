@@ -617,7 +617,8 @@ def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path
     config = json.loads((tmp_path / name / "config.json").read_text())
     assert (config["config"]["drift"], config["config"]["nets"]) == (0.5, "released")
     assert config["data"]["num_images"] == 1257 - 125  # every tenth is held out
-    distances = [results["rows"][row[0]]["frechet"] for row in results["table"]["rows"]]
+    table = results["panels"]["sweep"]["scorers"]["classifier"]["table"]
+    distances = [results["rows"][row[0]]["frechet"] for row in table["rows"]]
     assert distances == sorted(distances)
     board = EventAccumulator(str(tmp_path / name / "tensorboard")).Reload()
     assert board.Tensors("final/frechet")  # beside the settings, for the HParams page

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from mgconv.config import Conv, GridSpec
-from mgconv.energy import BatchStatistics, EnergyNet
+from mgconv.energy import EnergyNet
 from mgconv.evaluation.features import cached, extract, freeze, pooled
 from mgconv.images import to_float
+from mgconv.normalization import BatchStatistics
 
 
 def images(num, size=8, seed=0):

@@ -21,7 +21,14 @@ EVALUATION = (
     "metrics", "networks", "inception", "scorers", "features", "classify", "cnn", "inpainting",
     "samples", "synthesis", "diagnosis",
 )  # fmt: skip
-ORDER = ("convolution", *HEART, *LIBRARY, *(f"evaluation.{name}" for name in EVALUATION))
+ORDER = (
+    "errors",
+    "convolution",
+    "normalization",
+    *HEART,
+    *LIBRARY,
+    *(f"evaluation.{name}" for name in EVALUATION),
+)
 
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path

@@ -12,8 +12,8 @@ import tensorflow as tf
 from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic
 from mgconv.config import Config
-from mgconv.energy import EPSILON, BatchStatistics
 from mgconv.grids import masked_downsample
+from mgconv.normalization import EPSILON, BatchStatistics
 
 FILTERS = 64  # Pathak et al.'s code
 RECONSTRUCTION, ADVERSARY = 0.999, 0.001  # weights of the losses, Pathak et al. 2016

@@ -20,8 +20,8 @@ import tensorflow as tf
 from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
 from mgconv.config import Config, UserError
-from mgconv.energy import BatchStatistics
 from mgconv.langevin import fold_in
+from mgconv.normalization import BatchStatistics
 
 LATENT = 100  # Radford et al. 2015
 

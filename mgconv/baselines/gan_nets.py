@@ -2,7 +2,7 @@
 
 import keras
 
-from mgconv.energy import EPSILON
+from mgconv.normalization import EPSILON
 
 
 def layer_norm():

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mgconv.energy import BatchStatistics
 from mgconv.evaluation.networks import in_batches
 from mgconv.images import save_array, to_float
+from mgconv.normalization import BatchStatistics
 
 Maps = Callable[[tf.Tensor], list[tf.Tensor]]  # [B, S, S, C] -> maps [B, h, w, K]
 POOLED = 4  # side to which every map is pooled; Radford et al. 2015

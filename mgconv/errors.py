@@ -1,0 +1,21 @@
+"""Mistakes of the user's, told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake of the user's, told in one line: what is wrong, what was found, what to do."""
+
+    def __init__(self, what: str, found: object, remedy: str):
+        super().__init__(" ".join(f"{what}: {found}. {remedy}".split()))
+
+
+def choose(what: str, name: str, known: Iterable[str]) -> str:
+    """`name` if it is one of `known`; else a UserError with the near names."""
+    known = list(known)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(str(name), known, n=2)
+    remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
+    raise UserError(f"Unknown {what}", f'"{name}"', remedy)
