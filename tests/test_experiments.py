@@ -605,6 +605,17 @@ def test_a_picture_is_filled_and_the_rest_of_it_is_left_alone(tmp_path):
 # -- sweep
 
 
+@pytest.mark.parametrize(("against", "sizes"), [("held_out", (1132, 125)), ("test", (1257, 540))])
+def test_a_sweep_scores_against_images_that_are_not_learned(against, sizes):
+    from experiments.sweep import learned_and_held
+
+    learned, held = learned_and_held(common.config_for(dataset="digits"), against)
+    assert (len(learned), len(held)) == sizes
+    rows = {row.tobytes() for row in learned.pixels.reshape(len(learned), -1)}
+    shared = sum(row.tobytes() in rows for row in held.pixels.reshape(len(held), -1))
+    assert shared == 0
+
+
 def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path, capsys):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

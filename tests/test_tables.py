@@ -2,7 +2,10 @@
 
 import pytest
 
+from experiments import tables
 from experiments.tables import ROOT, join, render
+from mgconv.config import UserError
+from mgconv.records import write_json
 
 
 def test_the_tables_of_the_readme_are_those_of_the_results():
@@ -28,3 +31,21 @@ def test_the_tables_of_the_readme_are_those_of_the_results():
 )
 def test_cells_of_several_seeds_become_mean_and_standard_deviation(cells, joined):
     assert join(cells) == joined
+
+
+def test_rows_of_several_seeds_are_joined_by_name_and_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    ranked = {
+        "a": [["x", "1"], ["y", "4"], ["x", "5"]],
+        "b": [["y", "6"], ["x", "3"], ["x", "5"]],
+        "c": [["y", "6"], ["x", "3"]],
+    }
+    for name, rows in ranked.items():
+        table = {"header": ["run", "distance"], "rows": rows}
+        written = {"panels": {"sweep": {"scorers": {"keras": {"table": table}}}}}
+        write_json(tmp_path / "results" / f"{name}.json", written)
+    text = "<!-- table sweep/keras {} -->\n<!-- end -->"
+    lines = render(text.format("a.json b.json")).splitlines()
+    assert lines[3:6] == ["| x | 2 ± 1 |", "| y | 5 ± 1 |", "| x | 5 |"]
+    with pytest.raises(UserError, match="Tables with different rows"):
+        render(text.format("a.json c.json"))
