@@ -42,8 +42,9 @@ lint: $(INSTALLED)  ## style of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(INSTALLED)  ## speed: chains, PyTorch beside them, updates, scaling, data; writes runs/bench/
+bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, updates, scaling, data; writes runs/bench/
 	$(RUN) benchmarks.langevin
+	$(RUN) benchmarks.layers
 	if $(BIN)/python -c 'import torch' 2>/dev/null; then $(RUN) benchmarks.peers; else echo "no torch, no peers"; fi
 	$(RUN) benchmarks.update
 	$(RUN) benchmarks.scaling

@@ -1,6 +1,6 @@
 """Speed of the Langevin chains of each grid against the machine's best matrix product.
 
-python -m benchmarks.langevin --recipes=paper,released,modern,photographs --width=1
+python -m benchmarks.langevin --recipes=paper,released,modern,photographs,observed --width=1
 python -m benchmarks.langevin --variants=float32,jit_compile,bfloat16
 """
 
@@ -127,12 +127,20 @@ def flops(config, size: int, channels: int) -> int:
     """Of a chain: 2 x multiply-adds of f and of its input gradient, as direct convolutions."""
     from mgconv.config import grid_spec
 
-    side, total = size, 0
-    for conv in grid_spec(config.nets, size, config.width).convs:
-        side = -(-side // conv.stride)
-        total += side * side * conv.kernel**2 * channels * conv.filters
+    spec = grid_spec(config.nets, size, config.width)
+    sides, convolved = multiply_adds(spec, channels)
+    connected = sides[-1] ** 2 * spec.convs[-1].filters
+    return config.batch_size * config.num_langevin_steps * 2 * 2 * (sum(convolved) + connected)
+
+
+def multiply_adds(spec, channels: int) -> tuple[list[int], list[int]]:
+    """Side of each convolution's map, and its multiply-adds for one image."""
+    side, sides, convolved = spec.size, [], []
+    for conv in spec.convs:
+        sides.append(side := -(-side // conv.stride))
+        convolved.append(side**2 * conv.kernel**2 * channels * conv.filters)
         channels = conv.filters
-    return config.batch_size * config.num_langevin_steps * 2 * 2 * (total + side * side * channels)
+    return sides, convolved
 
 
 def matrix_product():

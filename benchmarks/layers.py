@@ -1,69 +1,70 @@
-"""What binds a chain: each layer's time against what its FLOPs and its bytes would take at least.
+"""What binds a chain: each layer's time against what its FLOPs or its bytes would take at least.
 
-python -m benchmarks.layers --recipe=paper --grids=1,64
+python -m benchmarks.layers --recipes=paper --grids=1,64
 
 A layer is timed alone, forward and input gradient. The least time of a convolution is that of its
-FLOPs at the rate of a square matrix product; of all else, that of reading and writing its maps once
-(forward 2 maps, gradient 3) at the rate of a copy.
+FLOPs at the rate of a square matrix product, or of reading and writing its maps at the rate of a
+copy if that is more; of all else, that of its maps (forward two, gradient three).
+A call from Python costs about a quarter of a millisecond: look at layers that take far longer.
 """
 
 import statistics
 
-from absl import flags
-
 from benchmarks import turns
-from benchmarks.langevin import FIELDS, PRODUCT, chain, make_net, matrix_product, start
-from experiments.common import (
-    config_for,
-    define_config_flags,
-    given_settings,
-    main,
-    start_tensorflow,
+from benchmarks.langevin import (
+    PRODUCT,
+    about,
+    chain,
+    configs_of,
+    define_recipes,
+    make_net,
+    matrix_product,
+    multiply_adds,
+    start,
 )
+from experiments.common import main, start_tensorflow
 
 COPIED = 2**24  # floats
+CHANNELS = 3
 
 
 def define_flags(values) -> None:
-    """Flags of this program; the default is the paper's own nets and batch."""
-    define_config_flags(values, ("recipe", *FIELDS))
-    turns.define_flags(values)
-    flags.DEFINE_integer("channels", 3, "of the images", 1, flag_values=values)
+    """Flags of this program."""
+    define_recipes(values)
 
 
 def run(values) -> None:
-    """Prints a table: milliseconds of each layer, rates, least time, share of a Langevin step."""
-    given = {"scale": "full", "dataset": "photos", "recipe": "paper", "num_langevin_steps": 10}
-    config, channels = config_for(**given | given_settings(values)), values["channels"].value
+    """Prints a table: milliseconds of each layer, its rate, the least time that it could take."""
+    configs = configs_of(values)
     start_tensorflow()
-    work, tasks = {}, {"matrix product": matrix_product(), "copy": _copy()}
-    for size in config.learned_sizes:
-        for name, (task, flops, floats) in _layers(config, size, channels).items():
-            tasks[f"grid {size}, {name}"] = task
-            work[f"grid {size}, {name}"] = flops, 4 * floats
-        tasks[f"grid {size}: a Langevin step"] = chain(config, size, channels)
+    tasks, work, steps = {"matrix product": matrix_product(), "copy": _copy()}, {}, {}
+    for config in configs:
+        for size in config.learned_sizes:
+            grid = f"{config.recipe}, grid {size}"
+            work[grid] = {}
+            for name, (task, *amounts) in _layers(config, size).items():
+                tasks[f"{grid}, {name}"], work[grid][f"{grid}, {name}"] = task, amounts
+            tasks[grid], steps[grid] = chain(config, size, CHANNELS), config.num_langevin_steps
     seconds = turns.measure(tasks, values["rounds"].value)
     middle = {name: statistics.median(times) for name, times in seconds.items()}
     peak, bandwidth = 2 * PRODUCT**3 / middle["matrix product"], 8 * COPIED / middle["copy"]
     rows = [
-        ["matrix product", _ms(middle["matrix product"]), f"{peak / 1e9:.0f} GFLOP/s", "-"],
-        ["copy", _ms(middle["copy"]), f"{bandwidth / 1e9:.1f} GB/s", "-"],
+        ["matrix product", _ms(middle["matrix product"]), _flop_rate(peak), "-"],
+        ["copy", _ms(middle["copy"]), _byte_rate(bandwidth), "-"],
     ]
-    for size in config.learned_sizes:
-        names = [name for name in work if name.startswith(f"grid {size},")]
-        least = {name: max(work[name][0] / peak, work[name][1] / bandwidth) for name in names}
-        for name in names:
-            flops, size_ = work[name]
-            rate = f"{flops / middle[name] / 1e9:.0f} GFLOP/s"
-            rate = rate if flops else f"{size_ / middle[name] / 1e9:.1f} GB/s"
-            rows.append([name, _ms(middle[name]), rate, _ms(least[name])])
-        step = middle[f"grid {size}: a Langevin step"] / config.num_langevin_steps
-        rows.append([f"grid {size}: a Langevin step", _ms(step), "-", _ms(sum(least.values()))])
+    for grid, layers in work.items():
+        total = 0.0
+        for name, (flops, moved) in layers.items():
+            least = max(flops / peak, moved / bandwidth)
+            took = middle[name]
+            rate = _flop_rate(flops / took) if flops else _byte_rate(moved / took)
+            rows.append([name, _ms(took), rate, _ms(least)])
+            total += least
+        rows.append([f"{grid}: a Langevin step", _ms(middle[grid] / steps[grid]), "-", _ms(total)])
     turns.report(
         values["out"].value,
         "layers",
-        f"Layers of recipe {config.recipe}, width {config.width:g}, batch {config.batch_size}, "
-        "forward and input gradient",
+        f"Layers, {about(configs[0])}; forward and input gradient",
         ["layer", "milliseconds", "rate", "at least"],
         rows,
         seconds=seconds,
@@ -74,22 +75,34 @@ def _ms(seconds):
     return f"{1000 * seconds:.3g}"
 
 
-def _layers(config, size, channels):
-    """(task, FLOPs, floats read and written) of each layer; FLOPs are 0 but for convolutions."""
-    net, x, found = make_net(config, size, channels), start(config, size, channels), {}
+def _flop_rate(rate):
+    return f"{rate / 1e9:.0f} GFLOP/s"
+
+
+def _byte_rate(rate):
+    return f"{rate / 1e9:.1f} GB/s"
+
+
+def _layers(config, size):
+    """(task, FLOPs, bytes read and written) of each layer that a chain runs."""
+    net, x = make_net(config, size, CHANNELS), start(config, size, CHANNELS)
+    known, found = net.observe(x)[1], {}
+    convolved = multiply_adds(net.spec, CHANNELS)[1]
     for index, conv in enumerate(net.spec.convs):
-        convolve = net.convolutions[index]
-        about = f"layer {index + 1}: {conv.filters} x {conv.kernel}/{conv.stride}"
-        y = convolve(x)
-        multiply_adds = y.shape.num_elements() * conv.kernel**2 * x.shape[-1]
-        floats = 2 * (x.shape.num_elements() + y.shape.num_elements())
-        task = _forward_and_gradient(convolve, x)
-        found[about] = task, 4 * multiply_adds, floats
-        for name, layer in (("norm", net.norms[index]), ("activation", net.activations[index])):
-            if config.normalization != "none" or name != "norm":
-                floats = 5 * y.shape.num_elements()
-                found[f"{name} {index + 1}"] = _forward_and_gradient(layer, y), 0, floats
-        x = net.activations[index](net.norms[index](y))
+        norm, activate = net.norms[index], net.activations[index]
+        folded = known[index] is not None  # then normalization is a part of the kernels
+        layer = net.convolutions[index].fixed(*(norm.affine(known[index]) if folded else ()))
+        y = layer(x)
+        flops = 2 * 2 * config.batch_size * convolved[index]
+        moved = 4 * 2 * (x.shape.num_elements() + y.shape.num_elements())
+        name = f"layer {index + 1}: {conv.filters} x {conv.kernel}/{conv.stride}"
+        found[name] = _forward_and_gradient(layer, x), flops, moved
+        passes = 4 * 5 * y.shape.num_elements()
+        if config.normalization != "none" and not folded:
+            found[f"norm {index + 1}"] = _forward_and_gradient(norm, y), 0, passes
+            y = norm(y)
+        found[f"activation {index + 1}"] = _forward_and_gradient(activate, y), 0, passes
+        x = activate(y)
     return found
 
 

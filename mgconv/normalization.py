@@ -45,9 +45,10 @@ class ObservedStatistics(BatchStatistics):
     """
 
     def observe(self, x):
-        statistics = tf.nn.moments(tf.cast(x, tf.float32), [0, 1, 2])
+        x = tf.cast(x, tf.float32)
+        statistics = tf.nn.moments(x, [0, 1, 2])
         scale, shift = self.affine(statistics)
-        return tf.cast(x, tf.float32) * scale + shift, statistics
+        return x * scale + shift, statistics
 
 
 class NoStatistics(keras.layers.Identity):
