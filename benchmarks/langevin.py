@@ -1,6 +1,6 @@
 """Speed of the Langevin chains of each grid against the machine's best matrix product.
 
-python -m benchmarks.langevin --recipes=paper,released,modern,photographs,observed --width=1
+python -m benchmarks.langevin --recipes=paper,released,modern,photographs,short --width=1
 python -m benchmarks.langevin --variants=float32,jit_compile,bfloat16
 """
 
@@ -100,8 +100,7 @@ def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="
 
     @tf.function(autograph=False)
     def whole():
-        energy_fn = net.fixed(net.observe(x0)[1])
-        return run_chain(energy_fn, x0, config.training, tf.constant([0, 1]))[0]
+        return run_chain(net.fixed(), x0, config.training(size), tf.constant([0, 1]))[0]
 
     return lambda: whole().numpy()
 

@@ -86,19 +86,18 @@ def _byte_rate(rate):
 def _layers(config, size):
     """(task, FLOPs, bytes read and written) of each layer that a chain runs."""
     net, x = make_net(config, size, CHANNELS), start(config, size, CHANNELS)
-    known, found = net.observe(x)[1], {}
+    found = {}
     convolved = multiply_adds(net.spec, CHANNELS)[1]
     for index, conv in enumerate(net.spec.convs):
         norm, activate = net.norms[index], net.activations[index]
-        folded = known[index] is not None  # then normalization is a part of the kernels
-        layer = net.convolutions[index].fixed(*(norm.affine(known[index]) if folded else ()))
+        layer = net.convolutions[index].fixed(norm.fold)
         y = layer(x)
         flops = 2 * 2 * config.batch_size * convolved[index]
         moved = 4 * 2 * (x.shape.num_elements() + y.shape.num_elements())
         name = f"layer {index + 1}: {conv.filters} x {conv.kernel}/{conv.stride}"
         found[name] = _forward_and_gradient(layer, x), flops, moved
         passes = 4 * 5 * y.shape.num_elements()
-        if config.normalization != "none" and not folded:
+        if config.normalization == "batch":
             found[f"norm {index + 1}"] = _forward_and_gradient(norm, y), 0, passes
             y = norm(y)
         found[f"activation {index + 1}"] = _forward_and_gradient(activate, y), 0, passes

@@ -1,7 +1,7 @@
 """Langevin chains beside PyTorch's: the same weights, start, batch and number of steps.
 
 pip install torch==2.13.0   # optional, for this program alone
-python -m benchmarks.peers --recipes=paper,released,modern,photographs,observed --width=1
+python -m benchmarks.peers --recipes=paper,released,modern,photographs,short --width=1
 
 `plain` is what a port writes: backward() through everything, also to the weights. `tuned` is by
 hand: channels last, weights without gradients, autograd.grad to the image alone; `compiled` is that
@@ -15,7 +15,7 @@ from benchmarks.langevin import about, chain, configs_of, define_recipes, make_n
 from experiments.common import main, start_tensorflow
 from mgconv.config import UserError
 from mgconv.energy import BLACK
-from mgconv.normalization import EPSILON
+from mgconv.normalization import EPSILON, GAIN, NormalizedKernels
 
 PEERS = ("plain", "tuned", "compiled")
 
@@ -56,27 +56,26 @@ def torch_chains(config, size: int) -> dict:
     import torch
 
     net, x0 = make_net(config, size, 3), start(config, size, 3)
-    plain, tuned = (torch_energy(net, config.activation, x0, folds) for folds in (False, True))
+    plain, tuned = (torch_energy(net, config.activation, folds) for folds in (False, True))
     image = torch.from_numpy(x0.numpy().transpose(0, 3, 1, 2).copy())
     tuned.requires_grad_(False).to(memory_format=torch.channels_last)
     fast = image.to(memory_format=torch.channels_last)
     torch.compiler.reset()  # else it counts the nets of earlier rows, and at eight compiles no more
-    compiled = torch.compile(tuned, dynamic=False)
+    compiled, dynamics = torch.compile(tuned, dynamic=False), config.training(size)
     return {
-        "plain": lambda: _plain(plain, image, config.training),
-        "tuned": lambda: _tuned(tuned, fast, config.training),
-        "compiled": lambda: _tuned(compiled, fast, config.training),
+        "plain": lambda: _plain(plain, image, dynamics),
+        "tuned": lambda: _tuned(tuned, fast, dynamics),
+        "compiled": lambda: _tuned(compiled, fast, dynamics),
     }
 
 
-def torch_energy(net, activation: str, observed, folds: bool = False):
+def torch_energy(net, activation: str, folds: bool = False):
     """The PyTorch module with the weights of an EnergyNet; images are [B, C, s, s].
 
     Args:
         net: the EnergyNet.
         activation: as in Config.
-        observed: TensorFlow's [B, s, s, C], whose statistics "observed" normalization takes.
-        folds: those statistics go into the kernels.
+        folds: kernels are normalized here, not in every call.
     """
     import torch
     from torch.nn import functional
@@ -90,37 +89,42 @@ def torch_energy(net, activation: str, observed, folds: bool = False):
         x = weight.numpy()
         return torch.nn.Parameter(torch.from_numpy(x.transpose(order).copy() if order else x))
 
-    known = [statistics for statistics in net.observe(observed)[1] if statistics is not None]
-    moments = [tuple(torch.from_numpy(x.numpy()) for x in statistics) for statistics in known]
+    def normalized(kernel, gamma):
+        kernel = kernel - kernel.mean(dim=(1, 2, 3), keepdim=True)
+        return functional.normalize(kernel, dim=(1, 2, 3)) * (GAIN * gamma)[:, None, None, None]
 
     class Energy(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            kernels = [layer.kernel for layer in net.convolutions]
-            biases = [layer.bias for layer in net.convolutions]
-            norms = [norm for norm in net.norms if hasattr(norm, "gamma")]
-            if folds and known:
-                factors = [norm.affine(statistics) for norm, statistics in zip(norms, known)]
-                kernels = [kernel * scale for kernel, (scale, _) in zip(kernels, factors)]
-                biases = [b * scale + shift for b, (scale, shift) in zip(biases, factors)]
-                norms = []
-            self.kernels = torch.nn.ParameterList(parameter(x, 3, 2, 0, 1) for x in kernels)
-            self.biases = torch.nn.ParameterList(parameter(x) for x in biases)
-            self.gammas = torch.nn.ParameterList(parameter(x.gamma) for x in norms)
-            self.betas = torch.nn.ParameterList(parameter(x.beta) for x in norms)
+            norms = [norm for norm in net.norms if norm.weights]
+            self.normalizes_kernels = isinstance(net.norms[0], NormalizedKernels)
+            kernels = [parameter(layer.kernel, 3, 2, 0, 1) for layer in net.convolutions]
+            self.gammas = torch.nn.ParameterList(parameter(norm.gamma) for norm in norms)
+            if folds and self.normalizes_kernels:
+                kernels = [
+                    torch.nn.Parameter(normalized(*weights).detach())
+                    for weights in zip(kernels, self.gammas)
+                ]
+                self.normalizes_kernels, self.gammas = False, torch.nn.ParameterList()
+            self.kernels = torch.nn.ParameterList(kernels)
+            self.biases = torch.nn.ParameterList(parameter(x.bias) for x in net.convolutions)
+            betas = [norm.beta for norm in norms if hasattr(norm, "beta")]
+            self.betas = torch.nn.ParameterList(map(parameter, betas))
             self.top, self.top_bias = parameter(net.scalar.kernel), parameter(net.scalar.bias)
             self.activate = activations[activation]
 
         def forward(self, image):
             x = image
             for index, conv in enumerate(net.spec.convs):
+                kernel = self.kernels[index]
+                if self.normalizes_kernels:
+                    kernel = normalized(kernel, self.gammas[index])
                 x = functional.pad(x, same_padding(x.shape[-1], conv.kernel, conv.stride))
-                x = functional.conv2d(x, self.kernels[index], self.biases[index], conv.stride)
-                if len(self.gammas):
+                x = functional.conv2d(x, kernel, self.biases[index], conv.stride)
+                if len(self.betas):
                     gamma, beta = self.gammas[index], self.betas[index]
-                    mean, variance = moments[index] if moments else (None, None)
                     x = functional.batch_norm(
-                        x, mean, variance, gamma, beta, training=not moments, eps=EPSILON
+                        x, None, None, gamma, beta, training=True, eps=EPSILON
                     )
                 x = self.activate(x)
             flat = x.permute(0, 2, 3, 1).reshape(len(x), -1)

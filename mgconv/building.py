@@ -61,8 +61,8 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
-        config.training,
-        config.synthesis,
+        config.training(size),
+        config.synthesis(size),
         _build_optimizer(config, rate, updates_per_epoch),
         config.data_noise,
         net() if config.average_decay else None,

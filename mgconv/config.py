@@ -95,9 +95,9 @@ RECIPES = {
     },
     "modern": _MODERN,
     "photographs": _MODERN | _PHOTOGRAPHS,
-    "observed": _MODERN | _PHOTOGRAPHS | {  # ours: short chains, many updates
-        "normalization": "observed", "activation": "silu", "num_langevin_steps": 5,
-        "drift": 0.02, "noise": 0.003,
+    "short": _MODERN | _PHOTOGRAPHS | {  # ours: short chains, many updates
+        "normalization": "kernels", "activation": "silu", "num_langevin_steps": 5,
+        "learning_rate": 0.01, "drift": 0.02, "noise": 0.003, "coarse_noise": 0.1,
     },
 }  # fmt: skip
 
@@ -108,7 +108,7 @@ SCALES = {
 }
 
 
-NORMALIZATIONS, OBJECTIVES = ("batch", "observed", "none"), ("generative", "conditional")
+NORMALIZATIONS, OBJECTIVES = ("batch", "kernels", "none"), ("generative", "conditional")
 PRECISIONS = ("float32", "bfloat16")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
 ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
@@ -161,6 +161,9 @@ class Config:
     num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
     drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
     noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
+    coarse_noise: float | None = _setting(
+        None, "noise at the coarsest grid, falling by equal factors to --noise; else that", FROM_0
+    )
     noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
     reference_sigma: float | None = _setting(
         50 * PIXEL, "standard deviation of the white-noise reference, or none", ABOVE_0
@@ -208,18 +211,24 @@ class Config:
         """Sizes of the grids that have a net under this method."""
         return self.grids[1:] if METHODS[self.method].all_grids else self.grids[-1:]
 
-    @property
-    def synthesis(self) -> Dynamics:
-        """Dynamics of one grid's chain from up-scaled colors; all methods spend alike in all."""
+    def synthesis(self, size: int) -> Dynamics:
+        """Dynamics of a grid's chain from up-scaled colors; all methods spend alike in all."""
         share = 1 if METHODS[self.method].all_grids else len(self.grids) - 1
         steps = self.num_langevin_steps * share
-        return Dynamics(steps, self.drift, self.noise, self.noise_end)
+        return Dynamics(steps, self.drift, self._noise(size), self.noise_end)
 
-    @property
-    def training(self) -> Dynamics:
-        """Dynamics of one grid's training chain."""
+    def training(self, size: int) -> Dynamics:
+        """Dynamics of a grid's training chain."""
         steps = METHODS[self.method].num_langevin_steps
-        return self.synthesis if steps is None else Dynamics(steps, self.drift, self.noise)
+        if steps is None:
+            return self.synthesis(size)
+        return Dynamics(steps, self.drift, self._noise(size))
+
+    def _noise(self, size):
+        if self.coarse_noise is None or len(self.learned_sizes) == 1:
+            return self.noise
+        share = self.learned_sizes.index(size) / (len(self.learned_sizes) - 1)
+        return self.coarse_noise ** (1 - share) * self.noise**share
 
     def identity(self) -> dict[str, Any]:
         """The fields that make a run another run: all but its budget, cadence and places."""

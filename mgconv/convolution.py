@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 Maps = Callable[[tf.Tensor], tf.Tensor]  # [B, h, w, C] -> [B, h', w', K]
+Fold = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # of a kernel and a bias
 
 
 class Convolution(keras.layers.Conv2D):
@@ -22,17 +23,14 @@ class Convolution(keras.layers.Conv2D):
         filled = taps.any(axis=-1).mean() ** 2  # share of the matrix that is no zero
         self.taps = taps if filled > 0.5 else None
 
-    def fixed(self, scale: tf.Tensor | None = None, shift: tf.Tensor | None = None) -> Maps:
+    def fixed(self, fold: Fold = lambda kernel, bias: (kernel, bias)) -> Maps:
         """The layer with the weights as they stand, for a caller that runs it often.
 
         Args:
-            scale: [K], multiplies each channel of what comes out, without a pass over it.
-            shift: [K], is added then.
+            fold: what becomes of kernel and bias first, once and not at every run.
         """
-        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
-        if scale is not None:
-            kernel, bias = kernel * scale, bias * scale + shift
-        kernel, bias = (tf.cast(x, self.compute_dtype) for x in (kernel, bias))
+        weights = fold(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
+        kernel, bias = (tf.cast(weight, self.compute_dtype) for weight in weights)
         if self.taps is None:
             stride = self.strides[0]
             return lambda x: tf.nn.bias_add(

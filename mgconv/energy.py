@@ -52,7 +52,7 @@ class EnergyNet(keras.Model):
             convolve.build(shape)
             norm.build(shape := convolve.compute_output_shape(shape))
         self.scalar.build((None, math.prod(shape[1:])))
-        self.built, self._own = True, (None,) * len(spec.convs)
+        self.built = True
         self.initialize(seed)
 
     def initialize(self, seed: int) -> None:
@@ -63,47 +63,33 @@ class EnergyNet(keras.Model):
             else:
                 weight.assign(tf.fill(weight.shape, 1.0 if weight.name == "gamma" else 0.0))
 
-    def observe(self, x: tf.Tensor) -> tuple[tf.Tensor, list]:
-        """(f of observed images, [B]; by what statistics synthesized ones are normalized)."""
-        statistics = []
-        for convolve, norm, activate in zip(self.convolutions, self.norms, self.activations):
-            x, found = norm.observe(convolve(x))
-            x = activate(x)
-            statistics.append(found)
-        return self._scalar(x), statistics
-
-    def fixed(self, statistics: list) -> EnergyFn:
-        """U with weights and statistics as they stand: what a chain needs of them is made once."""
-        layers = self._fold(statistics)
+    def fixed(self) -> EnergyFn:
+        """U with the weights as they stand: what a chain needs of them is made once."""
+        layers = self._fixed_layers()
         return lambda x: self._energy(x, self._scalar(self._maps(x, layers)[-1]))
 
     def features(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Map of every convolutional layer after its activation, each [B, h, w, K]."""
-        return self._maps(x, self._fold(self._own))
+        return self._maps(x, self._fixed_layers())
 
-    def f(self, x: tf.Tensor, statistics: list | None = None) -> tf.Tensor:
-        """The scalar of the bottom-up ConvNet, [B], by `statistics` or those of this batch."""
-        return self._scalar(self._maps(x, self._fold(statistics or self._own))[-1])
+    def f(self, x: tf.Tensor) -> tf.Tensor:
+        """The scalar of the bottom-up ConvNet, [B]."""
+        return self._scalar(self.features(x)[-1])
 
     def call(self, x):
         """The energy U of each image, [B, s, s, C] -> [B]."""
         return self._energy(x, self.f(x))
 
-    def _fold(self, statistics):
-        """Functions from map to map ahead of each activation."""
-
-        def layer(convolve, norm, known):
-            if known is None:
-                fixed = convolve.fixed()
-                return lambda x: norm(fixed(x))
-            return convolve.fixed(*norm.affine(known))
-
-        return list(map(layer, self.convolutions, self.norms, statistics))
+    def _fixed_layers(self):
+        return [
+            (convolve.fixed(norm.fold), norm, activate)
+            for convolve, norm, activate in zip(self.convolutions, self.norms, self.activations)
+        ]
 
     def _maps(self, x, layers):
         maps = []
-        for layer, activate in zip(layers, self.activations):
-            maps.append(x := activate(layer(x)))
+        for convolve, norm, activate in layers:
+            maps.append(x := activate(norm(convolve(x))))
         return maps
 
     def _scalar(self, top):

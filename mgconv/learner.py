@@ -66,17 +66,13 @@ class GridLearner(tf.Module):
         self.rate.assign(self._initial_rate)
         self.start.reset()
 
-    def synthesize(self, x0, seed, reference, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
-        """Samples of the learned model by the full chain from x0, [B, s, s, C].
+    def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
+        """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
+        return self.langevin(self.energy(), x0, self.synthesis, seed, project)
 
-        `reference`, observed images [B, s, s, C], gives normalization its statistics.
-        """
-        return self.langevin(self.energy(reference), x0, self.synthesis, seed, project)
-
-    def energy(self, reference) -> EnergyFn:
+    def energy(self) -> EnergyFn:
         """The energy by which samples are drawn: of averaged weights, where there are some."""
-        net = self.averaged or self.net
-        return net.fixed(net.observe(reference)[1])
+        return (self.averaged or self.net).fixed()
 
     def update(self, observed, coarser, seed, begin=tf.identity, hold=tf.identity):
         """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
@@ -94,14 +90,13 @@ class GridLearner(tf.Module):
         z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
         observed = tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
         x0 = begin(self.start.begin(observed, coarser))
+        chain = (self.net.fixed(), x0, self.training, fold_in(seed, 1), hold)
+        synthesized, info = self.langevin(*chain)
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
-            f_observed, statistics = self.net.observe(observed)
-            with tape.stop_recording():
-                chain = (self.net.fixed(statistics), x0, self.training, fold_in(seed, 1), hold)
-                synthesized, info = self.langevin(*chain)
-            gap = tf.reduce_mean(f_observed) - tf.reduce_mean(self.net.f(synthesized, statistics))
+            # two calls: batch statistics of observed and synthesized images stay apart
+            gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
             # an all-reduce over devices sums, so each replica's share is divided by their number
             loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])
@@ -129,7 +124,7 @@ class MultigridLearner(tf.Module):
         grids: learners from coarse to fine.
         seed: of all chains.
         colors: [N, 1, 1, C] of training images, from which samples start.
-        reference: [B, S, S, C], observed images: fill up a batch, give synthesis its statistics.
+        reference: [B, S, S, C], observed images that fill up a batch; B chains run at once.
     """
 
     def __init__(self, grids: list[GridLearner], seed: int, colors, reference):
@@ -206,8 +201,7 @@ class MultigridLearner(tf.Module):
         for index, grid in enumerate(self.grids):
             begin, hold = _known(images, visible, grid.size, HELD_SHARE)
             x0 = begin(upsample(samples[-1], grid.size))
-            reference = downsample(self.reference, grid.size)
-            samples.append(grid.synthesize(x0, fold_in(seed, index), reference, hold)[0])
+            samples.append(grid.synthesize(x0, fold_in(seed, index), hold)[0])
         return samples[1:]
 
     def fill(self, images: tf.Tensor, visible: tf.Tensor, seed: tf.Tensor) -> list[tf.Tensor]:
@@ -226,7 +220,7 @@ class MultigridLearner(tf.Module):
         samples, shown = self.sample(downsample(self.reference, 1), seed), {}
         for grid, synthesized in zip(self.grids, samples):
             observed = downsample(self.reference, grid.size)
-            energy_fn = grid.energy(observed)
+            energy_fn = grid.energy()
             for name, images in (("observed", observed), ("synthesized", synthesized)):
                 shown[f"{name}/{grid.size}"] = images
                 shown[f"energy_{name}/{grid.size}"] = energy_fn(images)

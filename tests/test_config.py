@@ -204,16 +204,26 @@ def test_methods_spend_the_papers_langevin_steps(method, sizes, training, synthe
     """30 a grid and three grids, or the same 90 on the top grid; CD-1 trains with one."""
     config = make_config(method=method, recipe="paper", grids=(1, 4, 16, 64))
     assert config.learned_sizes == sizes
-    assert config.training.num_langevin_steps == training
-    assert config.synthesis.num_langevin_steps == synthesis
+    assert config.training(64).num_langevin_steps == training
+    assert config.synthesis(64).num_langevin_steps == synthesis
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_chains_have_the_drift_and_noise_that_are_set(method):
     config = make_config(method=method, drift=0.25, noise=0.125, noise_end=0.5)
-    for dynamics in (config.training, config.synthesis):
+    for dynamics in (config.training(64), config.synthesis(64)):
         assert (dynamics.drift, dynamics.noise) == (0.25, 0.125)
-    assert config.synthesis.noise_end == 0.5
+    assert config.synthesis(64).noise_end == 0.5
+
+
+def test_coarse_noise_falls_by_equal_factors_from_grid_to_grid():
+    config = make_config(coarse_noise=0.08, noise=0.005, grids=(1, 4, 16, 64))
+    assert [config.training(s).noise for s in (4, 16, 64)] == pytest.approx([0.08, 0.02, 0.005])
+    assert config.synthesis(16) == config.training(16)
+    alone = make_config(coarse_noise=0.08, noise=0.005, method="single_grid")
+    assert alone.synthesis(64).noise == 0.005
+    silent = make_config(coarse_noise=0.08, noise=0.0, grids=(1, 4, 16, 64))
+    assert [silent.training(size).noise for size in (4, 16, 64)] == [0.08, 0.0, 0.0]
 
 
 def test_a_runs_identity_leaves_out_budget_cadence_and_places():

@@ -46,11 +46,14 @@ def test_values_and_gradients_are_those_of_keras(side, kernel, stride, is_matrix
 
 
 @pytest.mark.parametrize(("side", "kernel", "stride", "is_matrix"), CASES)
-def test_scale_and_shift_are_those_of_every_channel(side, kernel, stride, is_matrix):
+def test_what_is_folded_into_the_weights_is_that_of_every_channel(side, kernel, stride, is_matrix):
     ours, _, x = pair_of(side, kernel, stride)
     scale, shift = tf.constant([2.0, -1.0, 0.5, 3.0]), tf.constant([0.0, 1.0, -2.0, 5.0])
     np.testing.assert_allclose(
-        ours.fixed(scale, shift)(x), ours(x) * scale + shift, rtol=1e-4, atol=1e-4
+        ours.fixed(lambda kernel, bias: (kernel * scale, bias * scale + shift))(x),
+        ours(x) * scale + shift,
+        rtol=1e-4,
+        atol=1e-4,
     )
 
 
@@ -71,7 +74,7 @@ def test_all_layers_of_the_4_pixel_grid_are_matrices_and_none_of_64():
 def test_a_fixed_energy_is_the_energy_and_stays_when_weights_move():
     net = EnergyNet(grid_spec("paper", 4, 0.05), 3, normalization="none", reference_sigma=None)
     x = tf.random.stateless_uniform([6, 4, 4, 3], [0, 1], -1, 1)
-    fixed = net.fixed([None] * 3)
+    fixed = net.fixed()
     for one, other in zip(energy_gradient(fixed, x), energy_gradient(net, x)):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
     before = fixed(x).numpy()

@@ -9,7 +9,7 @@ import tensorflow as tf
 from mgconv.config import Conv, GridSpec, grid_spec
 from mgconv.energy import EnergyNet
 from mgconv.langevin import energy_gradient
-from mgconv.normalization import BatchStatistics
+from mgconv.normalization import GAIN, NORMALIZATIONS, BatchStatistics, NormalizedKernels
 
 SPEC = GridSpec(4, (Conv(3, 3, 1), Conv(4, 3, 2)))
 
@@ -135,32 +135,26 @@ def test_batch_statistics_keep_nothing_from_call_to_call():
     assert {weight.name for weight in layer.weights} == {"gamma", "beta"}
 
 
-def test_statistics_of_the_observed_images_show_a_contrast_that_those_of_the_batch_hide():
-    """Biases begin with zero, so all maps of x / 2 are those of x by half, and so are spreads."""
-    x, c = random_images(), 0.5
-    for normalization in ("batch", "observed"):
-        net = EnergyNet(SPEC, 1, normalization=normalization)
-        f, statistics = net.observe(x)
-        np.testing.assert_allclose(f, net.f(x), rtol=1e-4, atol=1e-5)
-        own = np.abs(net.f(c * x, statistics) - f).max() < 1e-3
-        assert own == (normalization == "batch")
-        if normalization == "batch":
-            continue
-        np.testing.assert_allclose(net.f(x, statistics), f, rtol=1e-4, atol=1e-5)
-        alone = net.fixed(statistics)  # an image's energy no longer depends on its neighbors
-        np.testing.assert_allclose(alone(x[:1])[0], alone(x)[0], rtol=1e-4)
+def test_normalized_kernels_have_mean_0_and_the_norm_that_is_learned():
+    layer = NormalizedKernels()
+    layer.build([None, 4, 4, 5])
+    layer.gamma.assign([1.0, 2.0, 0.5, -1.0, 3.0])
+    kernel = np.random.default_rng(0).normal(2, 7, [3, 3, 4, 5]).astype(np.float32)
+    folded, bias = layer.fold(kernel, tf.range(5.0))
+    np.testing.assert_allclose(np.mean(folded, (0, 1, 2)), 0, atol=1e-5)
+    norms = np.linalg.norm(np.reshape(folded, [-1, 5]), axis=0)
+    np.testing.assert_allclose(norms, GAIN * np.abs(layer.gamma.numpy()), rtol=1e-4)
+    np.testing.assert_array_equal(bias, np.arange(5))
+    scaled, _ = layer.fold(10 * kernel + 3, tf.range(5.0))  # neither offset nor scale matters
+    np.testing.assert_allclose(scaled, folded, atol=1e-4)
 
 
-def test_observed_statistics_are_the_moments_of_every_layer():
-    x = random_images()
-    net = EnergyNet(SPEC, 1, normalization="observed", activation="relu")
-    _, statistics = net.observe(x)
-    maps = x
-    for convolve, (mean, variance) in zip(net.convolutions, statistics):
-        maps = convolve(maps).numpy()
-        np.testing.assert_allclose(mean, maps.mean((0, 1, 2)), atol=1e-5)
-        np.testing.assert_allclose(variance, maps.var((0, 1, 2)), rtol=1e-3)
-        maps = np.maximum((maps - mean) / np.sqrt(variance + 1e-5), 0)
+def test_maps_of_normalized_kernels_keep_their_spread_from_layer_to_layer():
+    convs = tuple(Conv(64, 3, 1) for _ in range(6))
+    net = EnergyNet(GridSpec(16, convs), 3, 0, "kernels", "silu")
+    x = tf.random.stateless_normal([8, 16, 16, 3], [0, 1])
+    spreads = [float(tf.math.reduce_std(maps)) for maps in net.features(x)]
+    assert all(0.3 < spread < 3 for spread in spreads)
 
 
 def test_f_depends_on_the_neighbors_only_with_batch_statistics():
@@ -168,15 +162,16 @@ def test_f_depends_on_the_neighbors_only_with_batch_statistics():
     changed = tf.concat([x[:1], others[1:]], axis=0)
     batch = EnergyNet(SPEC, 1, normalization="batch")
     assert abs(float(batch.f(x)[0] - batch.f(changed)[0])) > 1e-3
-    alone = EnergyNet(SPEC, 1, normalization="none")
-    assert float(alone.f(x)[0]) == float(alone.f(changed)[0])
-    np.testing.assert_allclose(alone.f(x[:1])[0], alone.f(x)[0], rtol=1e-5)
+    for normalization in ("kernels", "none"):
+        alone = EnergyNet(SPEC, 1, normalization=normalization)
+        assert float(alone.f(x)[0]) == float(alone.f(changed)[0])
+        np.testing.assert_allclose(alone.f(x[:1])[0], alone.f(x)[0], rtol=1e-5)
 
 
 # -- weights
 
 
-@pytest.mark.parametrize("normalization", ["batch", "none"])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_weights_are_a_function_of_the_seed(normalization):
     net = EnergyNet(SPEC, 1, seed=3, normalization=normalization)
     first = values(net)

@@ -13,7 +13,7 @@ from mgconv.learner import GridLearner
 
 B, S, C = 4, 4, 1
 STILL = {"drift": 1e-30, "noise": 0.0, "data_noise": 0.0}  # chains that do not move
-NO_NOISE = {"noise": 0.0, "data_noise": 0.0}
+NO_NOISE = {"noise": 0.0, "data_noise": 0.0, "coarse_noise": None}
 SEED = tf.constant([5, 6])
 eagerly = pytest.mark.usefixtures("no_graphs")
 METRICS = {"gap", "contrast", "drift_rms", "saturated", "gradient_norm"}
@@ -137,7 +137,7 @@ def test_a_step_of_sgd_is_the_learning_rate_times_the_gaps_gradient():
 
     grid = grid_learner(FromData(), Dynamics(1, 0.5, 0.0), keras.optimizers.SGD(0.1))
     observed, before = batch(0), [tf.constant(w.value) for w in grid.net.weights]
-    synthesized, _ = grid.synthesize(observed, SEED, observed)
+    synthesized, _ = grid.synthesize(observed, SEED)
     with tf.GradientTape() as tape:
         gap = tf.reduce_mean(grid.net.f(observed) - grid.net.f(synthesized))
         values = [weight.value for weight in grid.net.trainable_variables]
@@ -244,7 +244,7 @@ def test_a_finer_grid_starts_from_the_sample_of_the_grid_below(build):
     learner, observed = spied(build(**NO_NOISE)), batch(0)
     coarse, fine = learner.grids
     colors = downsample(observed, 1)
-    expected, _ = coarse.synthesize(upsample(colors, 2), SEED, batch(0, size=2))
+    expected, _ = coarse.synthesize(upsample(colors, 2), SEED)
     learner.train_step(observed)
     np.testing.assert_allclose(coarse.start.coarser, colors, atol=1e-6)
     np.testing.assert_allclose(coarse.start.observed, downsample(observed, 2), atol=1e-6)
@@ -268,9 +268,9 @@ def test_every_method_samples_from_up_scaled_colors(method, build):
 def test_samples_go_through_the_grids_from_coarse_to_fine(build):
     learner, colors = build(**NO_NOISE), colors_of(3)
     samples = learner.sample(colors, SEED)
-    coarse, _ = learner.grids[0].synthesize(upsample(colors, 2), SEED, batch(0, size=2))
+    coarse, _ = learner.grids[0].synthesize(upsample(colors, 2), SEED)
     np.testing.assert_allclose(samples[0], coarse, atol=1e-5)
-    fine, _ = learner.grids[1].synthesize(upsample(coarse, 4), SEED, batch(0))
+    fine, _ = learner.grids[1].synthesize(upsample(coarse, 4), SEED)
     np.testing.assert_allclose(samples[1], fine, atol=1e-5)
 
 
@@ -285,25 +285,14 @@ def test_samples_are_a_function_of_colors_and_seed(build):
     assert learner.sample.experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("normalization", ["batch", "observed"])
+@pytest.mark.parametrize("normalization", ["batch", "kernels"])
 @eagerly
 def test_a_chain_depends_on_its_neighbors_by_batch_statistics_alone(build, normalization):
-    learner = build(recipe="observed", normalization=normalization, **NO_NOISE)
+    learner = build(recipe="short", normalization=normalization, **NO_NOISE)
     colors = colors_of(3)
     others = tf.concat([colors[:1], -colors[1:]], axis=0)
     ends = [learner.sample(starts, SEED)[-1][0] for starts in (colors, others)]
-    assert (np.abs(ends[0] - ends[1]).max() < 1e-5) == (normalization == "observed")
-
-
-@eagerly
-def test_an_update_normalizes_synthesized_images_by_the_observed_ones(build):
-    learner = build(recipe="observed", method="single_grid", **STILL)
-    grid, observed = learner.grids[0], batch(0)
-    f, statistics = grid.net.observe(observed)
-    x0 = upsample(downsample(observed, 1), S)
-    expected = tf.reduce_mean(f) - tf.reduce_mean(grid.net.f(x0, statistics))
-    scalars = learner.train_step(observed)
-    assert float(scalars["gap/4"]) == pytest.approx(float(expected), rel=1e-4, abs=1e-5)
+    assert (np.abs(ends[0] - ends[1]).max() < 1e-5) == (normalization == "kernels")
 
 
 @eagerly
@@ -545,7 +534,7 @@ def after_updates(learner, num=3):
     return np.concatenate([np.ravel(weight) for weight in learner.weights])
 
 
-@pytest.mark.parametrize("recipe", ["modern", "photographs", "observed"])
+@pytest.mark.parametrize("recipe", ["modern", "photographs", "short"])
 def test_compiled_chains_learn_what_others_learn(build, recipe):
     """Without noise: XLA draws other random numbers for the same seed.
 

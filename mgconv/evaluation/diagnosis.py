@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.evaluation.metrics import mean_pairwise_distance
-from mgconv.grids import downsample, upsample
+from mgconv.grids import upsample
 from mgconv.images import to_float
 from mgconv.learner import fold_in
 from mgconv.systems import MultigridSystem
@@ -42,9 +42,8 @@ def chain_energies(model: MultigridSystem, seed: int) -> dict[int, np.ndarray]:
     def run(x):
         traces = {}
         for index, grid in enumerate(model.learner.grids):
-            reference = downsample(model.learner.reference, grid.size)
             x0 = upsample(x, grid.size)
-            x, info = grid.synthesize(x0, fold_in([seed, 1], index), reference)
+            x, info = grid.synthesize(x0, fold_in([seed, 1], index))
             traces[grid.size] = info.energies
         return traces
 
