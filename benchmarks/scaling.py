@@ -18,7 +18,8 @@ from benchmarks import turns
 from experiments.common import config_for, main, start_tensorflow
 from mgconv.config import UserError
 
-BASE = {"dataset": "photos", "scale": "cpu", "grids": (1, 4, 16, 32)}
+BASE = {"dataset": "photos", "scale": "cpu", "grids": (1, 4, 16, 32),
+        "num_langevin_steps": 30}  # fmt: skip
 POINTS = {
     "base": {},
     "30 -> 10 Langevin steps": {"num_langevin_steps": 10},

@@ -23,7 +23,7 @@ from mgconv.config import choose
 
 OUT = "runs/exp3"
 SETTINGS = {
-    "quick": {"minutes": 0.2},
+    "quick": {"minutes": 0.2, "recipe": "unnormalized"},
     "cpu": {"minutes": 5.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
     "full": {},
 }

@@ -23,11 +23,10 @@ def suggest(source: Source, num_gpus: int) -> dict[str, tuple[Any, str]]:
     side, largest = min(sides, default=64), 64 if num_gpus else 32
     size = max(s for s in GRIDS if s <= max(4, min(side, largest)))
     machine = "with a GPU" if num_gpus else "without a GPU minutes teach so many"
-    most = 100 if num_gpus else 64
+    most = 100 if num_gpus else 32
     batch = max(b for b in BATCHES if b <= max(2, min(most, source.num_items or most)))
     return {
         "grids": (GRIDS[size], f"sides of {side} pixels and more, {machine}"),
         "width": (1.0 if num_gpus else 0.25, f"of the paper's filters, {machine}"),
         "batch_size": (batch, f"{source.num_items} images"),
-        "recipe": ("photographs", "learns faces and scenes best; try modern for drawings"),
     }

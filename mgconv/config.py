@@ -76,14 +76,9 @@ def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
     return GridSpec(size, tuple(convs))
 
 
-_MODERN = {  # ours: digits and anything else small
-    "normalization": "none", "activation": "silu", "optimizer": "adam", "beta1": 0.5,
-    "learning_rate": 5e-4, "drift": 1.0, "noise": 0.03, "noise_end": 0.0, "data_noise": 0.03,
-    "reference_sigma": None, "average_decay": 0.99,
-}  # fmt: skip
-_PHOTOGRAPHS = {  # ours: photographs in minutes on 2 cores; modern, and
-    "nets": "released", "normalization": "batch", "activation": "leaky_relu",
-    "learning_rate": 0.1, "drift": 1e-3, "noise": 0.005, "data_noise": 0.01,
+_OURS = {
+    "optimizer": "adam", "beta1": 0.5, "reference_sigma": None, "average_decay": 0.99,
+    "noise_end": 0.0,
 }  # fmt: skip
 RECIPES = {
     "paper": {  # project page and author code 2018-01: the defaults above, and
@@ -93,11 +88,18 @@ RECIPES = {
         "nets": "released", "activation": "leaky_relu", "num_langevin_steps": 90, "noise": 0.0,
         "reference_sigma": None, "optimizer": "adam", "beta1": 0.5,
     },
-    "modern": _MODERN,
-    "photographs": _MODERN | _PHOTOGRAPHS,
-    "short": _MODERN | _PHOTOGRAPHS | {  # ours: short chains, many updates
-        "normalization": "kernels", "activation": "silu", "num_langevin_steps": 5,
-        "learning_rate": 0.01, "drift": 0.02, "noise": 0.003, "coarse_noise": 0.1,
+    "modern": _OURS | {  # ours: short chains, many updates
+        "nets": "released", "normalization": "kernels", "activation": "silu",
+        "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
+        "coarse_noise": 0.1, "data_noise": 0.01,
+    },
+    "unnormalized": _OURS | {  # ours before, for what is small
+        "normalization": "none", "activation": "silu",
+        "learning_rate": 5e-4, "drift": 1.0, "noise": 0.03, "data_noise": 0.03,
+    },
+    "photographs": _OURS | {  # ours before, for photographs
+        "nets": "released", "normalization": "batch", "activation": "leaky_relu",
+        "learning_rate": 0.1, "drift": 1e-3, "noise": 0.005, "data_noise": 0.01,
     },
 }  # fmt: skip
 

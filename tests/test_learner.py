@@ -288,7 +288,7 @@ def test_samples_are_a_function_of_colors_and_seed(build):
 @pytest.mark.parametrize("normalization", ["batch", "kernels"])
 @eagerly
 def test_a_chain_depends_on_its_neighbors_by_batch_statistics_alone(build, normalization):
-    learner = build(recipe="short", normalization=normalization, **NO_NOISE)
+    learner = build(recipe="modern", normalization=normalization, **NO_NOISE)
     colors = colors_of(3)
     others = tf.concat([colors[:1], -colors[1:]], axis=0)
     ends = [learner.sample(starts, SEED)[-1][0] for starts in (colors, others)]
@@ -534,7 +534,7 @@ def after_updates(learner, num=3):
     return np.concatenate([np.ravel(weight) for weight in learner.weights])
 
 
-@pytest.mark.parametrize("recipe", ["modern", "photographs", "short"])
+@pytest.mark.parametrize("recipe", ["modern", "photographs", "unnormalized"])
 def test_compiled_chains_learn_what_others_learn(build, recipe):
     """Without noise: XLA draws other random numbers for the same seed.
 

@@ -32,7 +32,7 @@ def test_grids_fit_the_smallest_image_and_the_machine(sides, num_gpus, size):
 
 
 @pytest.mark.parametrize(
-    ("num", "num_gpus", "batch"), [(5000, 0, 64), (5000, 1, 100), (40, 0, 32), (3, 0, 2), (1, 1, 2)]
+    ("num", "num_gpus", "batch"), [(5000, 0, 32), (5000, 1, 100), (40, 0, 32), (3, 0, 2), (1, 1, 2)]
 )
 def test_a_batch_is_no_larger_than_the_data(num, num_gpus, batch):
     assert suggest(source(64, num=num), num_gpus)["batch_size"][0] == batch

@@ -11,7 +11,7 @@ from mgconv.config import Conv, GridSpec
 from mgconv.langevin import energy_gradient
 
 
-@pytest.mark.parametrize("recipe", ["paper", "released", "modern", "short"])
+@pytest.mark.parametrize("recipe", ["paper", "released", "modern", "unnormalized"])
 @pytest.mark.parametrize("size", [4, 16])
 @pytest.mark.parametrize("folds", [False, True])
 def test_energies_and_gradients_are_those_of_the_keras_net(recipe, size, folds):
