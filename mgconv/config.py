@@ -91,7 +91,7 @@ RECIPES = {
     "modern": _OURS | {  # ours: short chains, many updates
         "nets": "released", "normalization": "kernels", "activation": "silu",
         "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
-        "coarse_noise": 0.1, "data_noise": 0.01,
+        "noise_coarse": 33.0, "data_noise": 0.01,
     },
     "unnormalized": _OURS | {  # ours before, for what is small
         "normalization": "none", "activation": "silu",
@@ -163,8 +163,8 @@ class Config:
     num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
     drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
     noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
-    coarse_noise: float | None = _setting(
-        None, "noise at the coarsest grid, falling by equal factors to --noise; else that", FROM_0
+    noise_coarse: float = _setting(
+        1.0, "noise at the coarsest grid over the top's; equal factors between", ABOVE_0
     )
     noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
     reference_sigma: float | None = _setting(
@@ -227,10 +227,8 @@ class Config:
         return Dynamics(steps, self.drift, self._noise(size))
 
     def _noise(self, size):
-        if self.coarse_noise is None or len(self.learned_sizes) == 1:
-            return self.noise
-        share = self.learned_sizes.index(size) / (len(self.learned_sizes) - 1)
-        return self.coarse_noise ** (1 - share) * self.noise**share
+        above = len(self.learned_sizes) - 1 - self.learned_sizes.index(size)
+        return self.noise * self.noise_coarse ** (above / max(1, len(self.learned_sizes) - 1))
 
     def identity(self) -> dict[str, Any]:
         """The fields that make a run another run: all but its budget, cadence and places."""

@@ -216,14 +216,15 @@ def test_chains_have_the_drift_and_noise_that_are_set(method):
     assert config.synthesis(64).noise_end == 0.5
 
 
-def test_coarse_noise_falls_by_equal_factors_from_grid_to_grid():
-    config = make_config(coarse_noise=0.08, noise=0.005, grids=(1, 4, 16, 64))
+def test_noise_falls_by_equal_factors_from_grid_to_grid():
+    config = make_config(noise_coarse=16, noise=0.005, grids=(1, 4, 16, 64))
     assert [config.training(s).noise for s in (4, 16, 64)] == pytest.approx([0.08, 0.02, 0.005])
     assert config.synthesis(16) == config.training(16)
-    alone = make_config(coarse_noise=0.08, noise=0.005, method="single_grid")
-    assert alone.synthesis(64).noise == 0.005
-    silent = make_config(coarse_noise=0.08, noise=0.0, grids=(1, 4, 16, 64))
-    assert [silent.training(size).noise for size in (4, 16, 64)] == [0.08, 0.0, 0.0]
+    for settings in ({"method": "single_grid"}, {"grids": (1, 64)}):
+        alone = make_config(**{"noise_coarse": 16, "noise": 0.005, "grids": (1, 4, 64)} | settings)
+        assert alone.synthesis(64).noise == 0.005
+    silent = make_config(noise=0.0, grids=(1, 4, 16, 64))
+    assert [silent.training(size).noise for size in (4, 16, 64)] == [0, 0, 0]
 
 
 def test_a_runs_identity_leaves_out_budget_cadence_and_places():

@@ -13,7 +13,7 @@ from mgconv.learner import GridLearner
 
 B, S, C = 4, 4, 1
 STILL = {"drift": 1e-30, "noise": 0.0, "data_noise": 0.0}  # chains that do not move
-NO_NOISE = {"noise": 0.0, "data_noise": 0.0, "coarse_noise": None}
+NO_NOISE = {"noise": 0.0, "data_noise": 0.0}
 SEED = tf.constant([5, 6])
 eagerly = pytest.mark.usefixtures("no_graphs")
 METRICS = {"gap", "contrast", "drift_rms", "saturated", "gradient_norm"}
