@@ -96,19 +96,15 @@ def torch_energy(net, activation: str, folds: bool = False):
     class Energy(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            norms = [norm for norm in net.norms if norm.weights]
-            self.normalizes_kernels = isinstance(net.norms[0], NormalizedKernels)
-            kernels = [parameter(layer.kernel, 3, 2, 0, 1) for layer in net.convolutions]
-            self.gammas = torch.nn.ParameterList(parameter(norm.gamma) for norm in norms)
-            if folds and self.normalizes_kernels:
-                kernels = [
-                    torch.nn.Parameter(normalized(*weights).detach())
-                    for weights in zip(kernels, self.gammas)
-                ]
-                self.normalizes_kernels, self.gammas = False, torch.nn.ParameterList()
-            self.kernels = torch.nn.ParameterList(kernels)
+            kernels = [layer.kernel.value.read_value() for layer in net.convolutions]
+            if folds:
+                kernels = [norm.fold(x, None)[0] for norm, x in zip(net.norms, kernels)]
+            gammas = [norm.gamma for norm in net.norms if hasattr(norm, "gamma")]
+            betas = [norm.beta for norm in net.norms if hasattr(norm, "beta")]
+            self.normalizes_kernels = not folds and isinstance(net.norms[0], NormalizedKernels)
+            self.kernels = torch.nn.ParameterList(parameter(x, 3, 2, 0, 1) for x in kernels)
             self.biases = torch.nn.ParameterList(parameter(x.bias) for x in net.convolutions)
-            betas = [norm.beta for norm in norms if hasattr(norm, "beta")]
+            self.gammas = torch.nn.ParameterList(map(parameter, gammas))
             self.betas = torch.nn.ParameterList(map(parameter, betas))
             self.top, self.top_bias = parameter(net.scalar.kernel), parameter(net.scalar.bias)
             self.activate = activations[activation]
@@ -123,9 +119,7 @@ def torch_energy(net, activation: str, folds: bool = False):
                 x = functional.conv2d(x, kernel, self.biases[index], conv.stride)
                 if len(self.betas):
                     gamma, beta = self.gammas[index], self.betas[index]
-                    x = functional.batch_norm(
-                        x, None, None, gamma, beta, training=True, eps=EPSILON
-                    )
+                    x = functional.batch_norm(x, None, None, gamma, beta, True, eps=EPSILON)
                 x = self.activate(x)
             flat = x.permute(0, 2, 3, 1).reshape(len(x), -1)
             energy = -(flat @ self.top + self.top_bias)[:, 0]
