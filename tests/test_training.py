@@ -374,7 +374,7 @@ def test_divergence_of_a_real_run_is_told(tmp_path, tiny, toy_images):
 
 def test_rollbacks_save_a_real_run_that_learns_too_fast(tmp_path, tiny, toy_images):
     """Each halves the rate, and some rate on the way down is healthy."""
-    config = tiny(learning_rate=0.5, num_updates=60, max_rollbacks=30)
+    config = tiny(learning_rate=50.0, num_updates=60, max_rollbacks=30)
     learner, _ = learn(config, toy_images(), tmp_path / "run")
     assert int(learner.update_count) == 60
     assert num_rollbacks(learner) > 0
