@@ -40,19 +40,25 @@ def run(values) -> None:
 def render(text: str) -> str:
     """The text with every marked table made anew.
 
-    A marker is `<!-- table PANEL/SCORER FILE [FILE ...] -->`: the table of a panel in files under
-    results/; of several (seeds), numbers become mean +- standard deviation.
+    A marker is `<!-- table PANEL/SCORER[/NAMED] FILE [FILE ...] -->`: the table of a panel in files
+    under results/, or its rows with NAMED in their name (_ for a space); of several files (seeds),
+    numbers become mean +- standard deviation.
     """
     return MARKED.sub(lambda m: f"{m[1]}{_table(*m[2].split())}\n{m[3]}", text)
 
 
 def _table(place: str, *files: str) -> str:
-    tables = [_read_table(file, *place.split("/")) for file in files]
-    named = [_by_name(table["rows"]) for table in tables]
+    panel, scorer, *wanted = place.split("/")
+    tables = [_read_table(file, panel, scorer) for file in files]
+    named = [_by_name(_rows_named(table["rows"], wanted)) for table in tables]
     if any(rows.keys() != named[0].keys() for rows in named):
         raise UserError("Tables with different rows", ", ".join(files), "Join runs that compare.")
     rows = [[join(cells) for cells in zip(*(rows[name] for rows in named))] for name in named[0]]
     return markdown_table(tables[0]["header"], rows)
+
+
+def _rows_named(rows: list[list[str]], parts: list[str]) -> list[list[str]]:
+    return [row for row in rows if all(part.replace("_", " ") in row[0] for part in parts)]
 
 
 def _by_name(rows: list[list[str]]) -> dict[tuple[str, int], list[str]]:

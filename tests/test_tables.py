@@ -49,3 +49,13 @@ def test_rows_of_several_seeds_are_joined_by_name_and_order(tmp_path, monkeypatc
     assert lines[3:6] == ["| x | 2 ± 1 |", "| y | 5 ± 1 |", "| x | 5 |"]
     with pytest.raises(UserError, match="Tables with different rows"):
         render(text.format("a.json c.json"))
+
+
+def test_a_table_may_show_the_rows_of_one_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    rows = [["grid 4, relu", "1"], ["grid 16, relu", "2"], ["grid 16, silu", "3"]]
+    table = {"header": ["layer", "ms"], "rows": rows}
+    written = {"panels": {"layers": {"scorers": {"table": {"table": table}}}}}
+    write_json(tmp_path / "results" / "layers.json", written)
+    text = "<!-- table layers/table/grid_16 layers.json -->\n<!-- end -->"
+    assert render(text).splitlines()[3:5] == ["| grid 16, relu | 2 |", "| grid 16, silu | 3 |"]
