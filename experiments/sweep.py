@@ -25,6 +25,7 @@ from experiments.common import (
     scorer_settings,
     start_tensorflow,
 )
+from experiments.tables import join
 from mgconv.config import UserError, choose
 
 HELD_OUT = 10  # every so many training images are not learned
@@ -188,8 +189,12 @@ def write_report(
             for name, row in ranked.items()
         ],
     }
-    made, table_of = provenance(), {scorer or "health": {"table": table}}
-    results = {"rows": rows, "panels": {"sweep": {"scorers": table_of}}, "against": against}
+    made, scored = provenance(), scorer or "health"
+    tables = {"sweep": table}
+    if len({row["settings"].get("seed") for row in rows.values()}) > 1:
+        tables["seeds"] = _over_seeds(table, rows)
+    panels = {panel: {"scorers": {scored: {"table": found}}} for panel, found in tables.items()}
+    results = {"rows": rows, "panels": panels, "against": against}
     write_json(folder / "results.json", results | made)
     report = Report(folder, f"Sweep over {', '.join(names)}")
     report.made_by(made)
@@ -198,9 +203,24 @@ def write_report(
         sides = {"held_out": "every tenth training image, not learned", "test": "test images"}
         report.text(f"Scored by {scorer} against {sides[against]}.")
     report.table(**table)
+    if "seeds" in tables:
+        report.text("Over seeds: mean ± standard deviation.")
+        report.table(**tables["seeds"])
     shown = "frechet" if scorer else "contrast"
     report.figure("runs", _plot(ranked, shown), f"{shown} of each run.")
     return report.write()
+
+
+def _over_seeds(table: dict, rows: dict[str, dict]) -> dict:
+    """The table with one row for all seeds of the same settings; a seed that failed stays seen."""
+    joined: dict[str, list] = {}
+    for name, *cells in table["rows"]:
+        settings = rows[name]["settings"]
+        kept = ",".join(f"{n}={settings[n]}" for n in settings if n != "seed") or "all"
+        joined.setdefault(kept, []).append(cells)
+    header = [table["header"][0], "seeds", *table["header"][1:]]
+    lines = [[n, str(len(runs)), *map(join, zip(*runs))] for n, runs in joined.items()]
+    return {"header": header, "rows": lines}
 
 
 def _cell(value):

@@ -636,3 +636,29 @@ def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/checkpoints/*")}
     call("sweep", *settings)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/checkpoints/*")} == before
+
+
+def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_path):
+    from experiments.sweep import write_report
+
+    def row(drift, seed, frechet):
+        facts = {"all": {"updates": 10, "seconds": 5.0}}
+        if frechet is None:
+            facts = {"failed": {"failed": "Training diverged"}}
+        health = dict.fromkeys(("gap", "contrast", "drift_rms", "saturated"), 0.5)
+        return {
+            "settings": {"drift": drift, "seed": seed},
+            "facts": facts,
+            "frechet": frechet,
+        } | health
+
+    found = [(1.0, 0, 200.0), (1.0, 1, 210.0), (2.0, 0, 300.0), (2.0, 1, None)]
+    rows = {f"drift={d},seed={s}": row(d, s, distance) for d, s, distance in found}
+    write_report(tmp_path, ["drift", "seed"], rows, "keras", "test")
+    panels = json.loads((tmp_path / "results.json").read_text())["panels"]
+    table = panels["seeds"]["scorers"]["keras"]["table"]
+    lines = [(line[0], line[1], line[2], line[-1]) for line in table["rows"]]
+    assert lines == [
+        ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7"),
+        ("drift=2.0", "2", "1 x 10 / 5 s; diverged", "300; -"),
+    ]
