@@ -4,8 +4,8 @@ pip install torch==2.13.0   # optional, for this program alone
 python -m benchmarks.peers --recipes=paper,released,modern,unnormalized,photographs --width=1
 
 `plain` is what a port writes: backward() through everything, also to the weights. `tuned` is by
-hand: channels last, weights without gradients, autograd.grad to the image alone; `compiled` is that
-by torch.compile. Noise is drawn in all of them.
+hand: channels last, weights without gradients, autograd.grad to the image alone, kernels normalized
+once; `compiled` is that by torch.compile. Noise is drawn in all of them, where there is some.
 """
 
 import importlib.util
@@ -147,7 +147,8 @@ def _plain(energy, image, dynamics):
         energy(x).sum().backward()
         with torch.no_grad():
             x -= dynamics.drift * x.grad
-            x += dynamics.noise * torch.randn_like(x)
+            if dynamics.noise:
+                x += dynamics.noise * torch.randn_like(x)
             x.clamp_(-1, 1)
     return x
 
@@ -161,7 +162,9 @@ def _tuned(energy, image, dynamics):
         [gradient] = torch.autograd.grad(energy(x).sum(), x)
         x = x.detach()
         x.sub_(gradient, alpha=dynamics.drift)
-        x.add_(torch.randn_like(x), alpha=dynamics.noise).clamp_(-1, 1)
+        if dynamics.noise:
+            x.add_(torch.randn_like(x), alpha=dynamics.noise)
+        x.clamp_(-1, 1)
     return x
 
 

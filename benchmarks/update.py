@@ -38,7 +38,7 @@ def run(values) -> None:
     """Prints a table: seconds, and shares of an update."""
     settings = {"dataset": "photos", "scale": "cpu"} | given_settings(values)
     config = config_for(**settings)
-    start_tensorflow()
+    start_tensorflow(config.devices)
     with tempfile.TemporaryDirectory() as folder:
         tasks = _tasks(config, Path(folder))
         seconds = turns.measure(tasks, values["rounds"].value)
@@ -82,6 +82,7 @@ def _tasks(config, folder: Path) -> dict:
     batch = next(stream)
     learner = build_learner(config, images.colors, batch.numpy(), len(images))
     run = Run(folder / "run", config, describe(images))
+    run.begin()
     checkpoints = Checkpoints(learner, run.checkpoints)
     bare, updates = _bare(learner, batch), itertools.count(1)
     scalars = {name: float(value) for name, value in learner.train_step(batch).items()}

@@ -127,10 +127,13 @@ def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:
     return {k: v for k, v in settings.items() if k != "minutes" or "num_updates" not in settings}
 
 
-def start_tensorflow() -> None:
+def start_tensorflow(devices: str = "auto") -> None:
     """Imports TensorFlow without the lines that it writes to stderr whatever the log level is.
 
     A warning about many traces is silenced, too: each learner of a comparison has its own.
+
+    Args:
+        devices: of Config, that TensorFlow is set up for ahead of its first use.
     """
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -138,8 +141,8 @@ def start_tensorflow() -> None:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-            tensorflow = importlib.import_module("tensorflow")
-            tensorflow.config.list_physical_devices()  # without a GPU, a failed cuInit is told
+            set_up = importlib.import_module("mgconv.devices").set_up
+            set_up(devices)  # without a GPU, a failed cuInit is told
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

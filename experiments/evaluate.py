@@ -49,7 +49,7 @@ def run(values) -> None:
     samples = read_samples(values["samples"].value)
     config = config_for(**given_settings(values))
     _check_size(samples[0].shape[1], config.size)
-    start_tensorflow()
+    start_tensorflow(config.devices)
     from experiments.synthesis_tables import REFERENCE, cells, header, score_all
     from mgconv.evaluation.scorers import make_scorer
 

@@ -57,7 +57,7 @@ def run(values) -> None:
     names = ["photos", "digits"] if names == [None] else names
     panels = {name: _panel(name, values) for name in names}
     plans = {name: _settings(panel, settings) for name, panel in panels.items()}
-    start_tensorflow()
+    start_tensorflow(settings.get("devices", "auto"))
     from mgconv.evaluation.scorers import make_scorer
 
     scorers = {  # those of given weights are checked before hours of learning
@@ -90,7 +90,7 @@ def _panel(name: str, values) -> Panel:
     from mgconv.datasets import DATASETS
 
     choose("data set", name, (*PANELS, *DATASETS))
-    panel = PANELS.get(name, Panel(name, name))
+    panel = PANELS.get(name) or Panel(DATASETS[name].about, name)
     methods = compared_methods(values["methods"].value or panel.methods)
     learned = values["learned_classes"].value
     if learned:

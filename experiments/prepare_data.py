@@ -28,15 +28,14 @@ def run(values) -> None:
     from mgconv.datasets import DATASETS
 
     dataset = values["dataset"].value
-    known = [name for name, row in DATASETS.items() if row.prepare]
+    known = [name for name, row in DATASETS.items() if row.prepared]
     if dataset not in known:
         remedy = f"Known: {', '.join(known)}. Others need no preparing."
         raise UserError("make data DATASET= does not prepare", f'"{dataset}"', remedy)
     start_tensorflow()
     import tensorflow_datasets as tfds
 
-    name = DATASETS[dataset].prepare
-    builder = _builder(name, values["data_dir"].value)
+    builder = _builder(dataset, values["data_dir"].value)
     manual = values["manual_dir"].value
     if manual and not Path(manual).is_dir():
         raise UserError("No such folder MANUAL=", manual, "Give the folder of the fetched files.")
@@ -49,7 +48,7 @@ def run(values) -> None:
     except mistakes as error:
         found = " ".join(str(error).split())[:400]
         remedy = "data/README.md says what to fetch; give its folder as MANUAL=."
-        raise UserError(f"Cannot prepare {name}", found, remedy) from None
+        raise UserError(f"Cannot prepare {dataset}", found, remedy) from None
     place = values["data_dir"].value
     option = f" --data_dir={place}" if place else ""
     print(f"Prepared in {builder.data_dir}")

@@ -33,12 +33,13 @@ def run(values) -> None:
     if values["run"].value is None:
         raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
     folder, num, seed = Path(values["run"].value), values["num"].value, values["seed"].value
-    start_tensorflow()
+    given = given_settings(values)
+    devices = given.get("devices", "auto")
+    dynamics = {name: given[name] for name in DYNAMICS if name in given}
+    start_tensorflow(devices)
     from mgconv.evaluation.synthesis import draw, weights_key
 
-    given = given_settings(values)
-    dynamics = {name: given[name] for name in DYNAMICS if name in given}
-    system = mgconv.load(folder, given.get("devices", "auto"), **dynamics)
+    system = mgconv.load(folder, devices, **dynamics)
     classes = getattr(system, "labels", [0])
     labels = np.repeat(classes, num)
     words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]

@@ -51,13 +51,17 @@ def run(values) -> None:
 
     given = given_settings(values)
     folder = Path(given.pop("out", "runs/sweep"))
-    grid = ParameterGrid(dict(map(_values, values["vary"].value)))
+    varied = dict(map(_values, values["vary"].value))
+    if len(varied) < len(values["vary"].value):
+        found = ", ".join(values["vary"].value)
+        raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
+    grid = ParameterGrid(varied)
     if grid.param_grid == [{}]:
         raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.3,1.")
     points = [{name: point[name][0] for name in point} for point in grid]
     names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
-    start_tensorflow()
+    start_tensorflow(given.get("devices", "auto"))
     from mgconv.evaluation.scorers import make_scorer
 
     chosen, against = values["scorer"].value, values["against"].value
@@ -97,6 +101,9 @@ def learned_and_held(config, against: str):
     else:
         is_held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
         images, held = _rows(images, ~is_held), _rows(images, is_held)
+    if len(held) < 2:
+        found = f"{len(images)} to learn, {len(held)} to score"
+        raise UserError("Too few images to hold some out", found, "Give more.")
     every = -(-len(held) // MOST_SCORED)
     return images, _rows(held, slice(None, None, every))
 

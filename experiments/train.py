@@ -15,7 +15,7 @@ from experiments.common import (
     main,
     start_tensorflow,
 )
-from mgconv.config import METHODS
+from mgconv.config import METHODS, UserError
 
 define_flags = define_config_flags  # this program has no others
 
@@ -24,7 +24,7 @@ def run(values) -> None:
     """Trains what the flags describe and says where the run lies."""
     given = given_settings(values)
     config_for(**given)  # what is wrong is told before TensorFlow starts
-    start_tensorflow()
+    start_tensorflow(given.get("devices", "auto"))
     config = config_for(**given | _for_own_images(given))
     folder = Path(config.out or default_folder(config))
     images = load_split(config)
@@ -41,8 +41,7 @@ def run(values) -> None:
 
 def _for_own_images(given: dict) -> dict:
     """Settings that a person with images of their own left open; says which and why."""
-    own = given.get("dataset") == "image_dir" and "image_dir" in given
-    if not own or {"scale", "recipe"} & set(given):
+    if given.get("dataset") != "image_dir" or "image_dir" not in given or "scale" in given:
         return {}
     import tensorflow as tf
 
@@ -79,10 +78,18 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     """
     from mgconv.datasets import labels_of
     from mgconv.learning import describe, learn
+    from mgconv.process import locked
     from mgconv.tracking import Run
 
     chosen = labels_of(names or images.class_names, images.class_names)
-    Run(folder, config, describe(images) | {"class_names": list(images.class_names)})
+    counts = {images.class_names[c]: int((images.labels == c).sum()) for c in chosen}
+    few = [f"{name} {count}" for name, count in counts.items() if count < config.batch_size]
+    if few:  # told ahead of hours of learning the others
+        found = f"{config.batch_size}; {', '.join(few)}"
+        raise UserError("A batch is larger than a class", found, "Give a smaller --batch_size.")
+    run = Run(folder, config, describe(images) | {"class_names": list(images.class_names)})
+    with locked(folder):
+        run.begin()
     learner, results = None, {}
     for label in chosen:
         name, subset = images.class_names[label], images.only([label])
@@ -95,14 +102,16 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
 
 def report(folder: Path, learner, seconds: float) -> dict:
     """Writes results.json of a learned model: how much it learned, how long, and of what making."""
+    from mgconv.devices import own_folder
     from mgconv.records import read_json, write_json
     from mgconv.tracking import provenance
     from mgconv.training import num_rollbacks
 
-    path = folder / "results.json"
+    path = own_folder(folder) / "results.json"
     updates = int(learner.update_count)
-    if path.exists() and read_json(path).get("updates") == updates:
-        return read_json(path)  # finished before
+    before = read_json(path) if path.exists() else {}
+    if before.get("updates") == updates:
+        return before
     facts = {
         "updates": updates,
         "seconds": round(seconds, 1),

@@ -92,12 +92,16 @@ class Checkpoints:
     def go_back(self, update: int) -> None:
         """Restores the last checkpoint that enough healthy updates followed, else the oldest.
 
-        Later ones are forgotten. Divergence at `update` comes again from what is left, if the run
-        is killed here: the same rollback follows.
+        Damaged and later ones are forgotten. Divergence at `update` comes again from what is left,
+        if the run is killed here: the same rollback follows.
         """
-        kept, later = [Path(path) for path in self._manager.checkpoints], []
+        listed = [Path(path) for path in self._manager.checkpoints]
+        kept = [path for path in listed if _damage(path) is None]
+        if not kept:
+            raise self._unusable("all of them are damaged")
         while len(kept) > 1 and _order(kept[-1]) > update - NUM_HEALTHY:
-            later.append(kept.pop())
+            kept.pop()
+        later = set(listed) - set(kept)
         self._write_list(kept)
         for file in (file for path in later for file in self.folder.glob(f"{path.name}.*")):
             file.unlink()

@@ -224,7 +224,7 @@ class Config:
         steps = METHODS[self.method].num_langevin_steps
         if steps is None:
             return self.synthesis(size)
-        return Dynamics(steps, self.drift, self._noise(size))
+        return dataclasses.replace(self.synthesis(size), num_langevin_steps=steps)
 
     def _noise(self, size):
         above = len(self.learned_sizes) - 1 - self.learned_sizes.index(size)

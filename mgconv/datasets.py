@@ -59,7 +59,7 @@ class DatasetSpec:
     channels: int = 3
     crop: int | None = None  # side of the centre square that is cut before resizing
     reads_files: bool = False  # of --image_dir
-    prepare: str | None = None  # the name by which tfds prepares it
+    prepared: bool = False  # by tfds, under the row's name
 
 
 def _tfds(name: str, class_names: tuple[str, ...] = (), **splits: str) -> Read:
@@ -125,28 +125,28 @@ DATASETS = {
         "any images: --image_dir=FOLDER or .zip", _files(lambda _: None), reads_files=True
     ),
     # the paper's five
-    "celeb_a": DatasetSpec("CelebA faces", _celeb_a, crop=140, prepare="celeb_a", reads_files=True),
+    "celeb_a": DatasetSpec("CelebA faces", _celeb_a, crop=140, prepared=True, reads_files=True),
     "lsun_scenes/bedroom": DatasetSpec(
         "LSUN bedrooms", _tfds("lsun_scenes/bedroom", test="validation"),
-        prepare="lsun_scenes/bedroom",
+        prepared=True,
     ),
     "cifar10": DatasetSpec(
         "CIFAR-10, a model a class in the paper", _tfds("cifar10", CIFAR_10), SMALL,
-        prepare="cifar10",
+        prepared=True,
     ),
     "svhn_cropped": DatasetSpec(
         "SVHN digits; the paper learns from train + test images (split all) without labels",
-        _tfds("svhn_cropped", all="train+test"), SMALL, prepare="svhn_cropped",
+        _tfds("svhn_cropped", all="train+test"), SMALL, prepared=True,
     ),
     "places205": DatasetSpec(
         "Places205, by category in the paper", _tfds("places205", test="validation"),
-        prepare="places205",
+        prepared=True,
     ),
     # others, to show that one is a row
     "lfw": DatasetSpec(
         "Labeled Faces in the Wild", _files(lambda _: sources.by_person), reads_files=True
     ),
-    "stl10": DatasetSpec("STL-10", _tfds("stl10"), prepare="stl10"),
+    "stl10": DatasetSpec("STL-10", _tfds("stl10"), prepared=True),
 }  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def load_images(
     spec = DATASETS[choose("data set", dataset, DATASETS)]
     source = spec.read(split, data_dir, image_dir)
     crop = crop or spec.crop
-    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 3} | source.facts
+    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 4} | source.facts
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     folder = cache_root(cache_dir) / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
     return ImageSet(*store.open_or_fill(folder, source, size, spec.channels, crop))

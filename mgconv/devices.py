@@ -1,5 +1,6 @@
 """Several devices that share every batch: GPUs of this machine, its CPU in parts, many machines."""
 
+import contextlib
 import functools
 import json
 import os
@@ -13,37 +14,62 @@ from mgconv.langevin import fold_in
 from mgconv.learner import MultigridLearner
 
 REMEDY = "Give auto, cpu:2, gpu:all or gpu:2."
+WORKERS = ("of TF_CONFIG",)
 
 
-def make_strategy(devices: str, method: str, batch_size: int) -> tf.distribute.Strategy:
-    """The strategy that --devices names; to be called before TensorFlow uses any device.
+def set_up(devices: str = "auto") -> list[str]:
+    """Tells TensorFlow what it must know before it uses any device; calling it again is no harm.
+
+    Memory of GPUs grows by need; a CPU is cut in parts; workers of TF_CONFIG find one another.
 
     Args:
-        devices: "auto" takes as many GPUs as can share the work, else the CPU; "gpu:all", "gpu:N";
-            "cpu:N" cuts the CPU into N logical devices. Where TF_CONFIG is set, each of its workers
-            does so.
-        method: of Config. A pool of persistent chains and a baseline's nets are not shared.
-        batch_size: what is shared, evenly.
+        devices: "auto" stands for all GPUs, else the CPU; "gpu:all", "gpu:N"; "cpu:N" cuts the CPU
+            into N logical devices.
+
+    Returns:
+        The devices, as tf.distribute names them.
 
     Raises:
-        UserError: another word, more GPUs than there are, or what these devices cannot share.
+        UserError: another word, more GPUs than there are, or TensorFlow was used before.
     """
     match = re.fullmatch(r"auto|gpu:all|(cpu|gpu):([1-9]\d*)", devices)
     if not match:
         raise UserError("--devices says nothing known", f'"{devices}"', REMEDY)
     gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
     kind, number = match[1], int(match[2] or len(gpus))
-    if kind == "cpu":
-        names = _cut_cpu(number)
-    elif number > len(gpus) or (devices == "gpu:all" and not gpus):
+    if kind != "cpu" and (number > len(gpus) or (devices == "gpu:all" and not gpus)):
         raise UserError(f"--devices={devices}, GPUs there", len(gpus), REMEDY)
-    else:
-        if devices == "auto":
-            number = _largest_share(method, batch_size, len(gpus))
-        names = [f"GPU:{index}" for index in range(number)] or ["CPU:0"]
-    strategy = _strategy(tuple(names))
+    with contextlib.suppress(RuntimeError):  # TensorFlow was used before: it has what it has
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    try:
+        if kind == "cpu":
+            _cut_cpu(number)
+        if "TF_CONFIG" in os.environ:
+            _strategy(WORKERS)
+    except RuntimeError as error:
+        remedy = "Call mgconv.devices.set_up ahead of everything else."
+        found = str(error).split("\n")[0]
+        raise UserError("TensorFlow was used ahead of its devices", found, remedy) from None
+    return [f"{'CPU' if kind == 'cpu' else 'GPU'}:{index}" for index in range(number)]
+
+
+def make_strategy(devices: str, method: str, batch_size: int) -> tf.distribute.Strategy:
+    """The strategy that --devices names.
+
+    Args:
+        devices: as `set_up` takes them; "auto" takes as many GPUs as can share the work. Where
+            TF_CONFIG is set, each of its workers does so.
+        method: of Config. A pool of persistent chains and a baseline's nets are not shared.
+        batch_size: what is shared, evenly.
+
+    Raises:
+        UserError: as `set_up`, or what these devices cannot share.
+    """
+    names = set_up(devices)
+    if devices == "auto":
+        names = names[: _largest_share(method, batch_size, len(names))]
+    strategy = _strategy(WORKERS if "TF_CONFIG" in os.environ else tuple(names))
     shared_by = strategy.num_replicas_in_sync
     if shared_by > 1 and not _is_shared(method):
         remedy = "Give --devices=cpu:1 or gpu:1."
@@ -66,7 +92,7 @@ def _largest_share(method, batch_size, number):
 
 @functools.cache  # the collectives of two strategies in one process take each other's keys
 def _strategy(names: tuple[str, ...]) -> tf.distribute.Strategy:
-    if "TF_CONFIG" in os.environ:
+    if names == WORKERS:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(names) > 1:
         return tf.distribute.MirroredStrategy(names)
@@ -79,7 +105,6 @@ def _cut_cpu(number):
     if number > 1 and len(parts or [0]) != number:
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(number)]
         tf.config.set_logical_device_configuration(cpu, parts)
-    return [f"CPU:{index}" for index in range(number)]
 
 
 def own_folder(folder: str | os.PathLike) -> Path:

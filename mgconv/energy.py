@@ -78,7 +78,7 @@ class EnergyNet(keras.Model):
 
     def call(self, x):
         """The energy U of each image, [B, s, s, C] -> [B]."""
-        return self._energy(x, self.f(x))
+        return self.fixed()(x)
 
     def _fixed_layers(self):
         return [

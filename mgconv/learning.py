@@ -39,6 +39,9 @@ def learn(
         The learner and the seconds that its updates took.
     """
     strategy = make_strategy(config.devices, config.method, config.batch_size)
+    if config.minutes and "TF_CONFIG" in os.environ:  # each would count its own
+        found = f"--minutes={config.minutes:g}"
+        raise UserError("Workers cannot share a budget of", found, "Give --num_updates.")
     folder = own_folder(folder)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -17,9 +17,9 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process learns in it, or it cannot be written.
     """
-    path = Path(folder) / ".lock"
     try:
-        file = path.open("w")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        file = (Path(folder) / ".lock").open("w")
     except OSError as error:
         remedy = "Give a folder that can be written."
         raise UserError(f"Cannot write in {folder}", error.strerror, remedy) from None

@@ -111,6 +111,8 @@ def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
     values |= {"grids": tuple(grids) if isinstance(grids, list) else grids}
     wrong = [name for name, value in values.items() if not is_a(value, known[name])]
     wrong += [name for name, fits in DATA.items() if not fits(data[name])]
+    if not wrong and not _are_labels(data.get("labels", [0]), len(data["class_names"])):
+        wrong = ["labels"]
     if wrong:
         raise UserError(f"Cannot use {path}", f"wrong values of {', '.join(wrong)}", FOREIGN)
     config = Config(**values)
@@ -129,6 +131,12 @@ def is_a(value, kind) -> bool:
     if kind is float:
         return type(value) in (int, float) and abs(value) < sys.float_info.max
     return type(value) is kind and (kind is not int or abs(value) < 2**63)
+
+
+def _are_labels(value, num_classes) -> bool:
+    """Places in the names of classes, as a net of several classes keeps them."""
+    whole = isinstance(value, list) and value and all(type(x) is int for x in value)
+    return bool(whole) and min(value) >= 0 and max(value) < num_classes
 
 
 def _is_name(value) -> bool:

@@ -1,5 +1,6 @@
 """Where images come from: scikit-learn, tfds, a folder or a zip. A source tells facts and reads."""
 
+import functools
 import hashlib
 import json
 import os
@@ -102,6 +103,7 @@ def tfds_source(name: str, split: str, data_dir: str | None) -> Source:
     Raises:
         UserError: not prepared, or no such split.
     """
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
@@ -122,8 +124,12 @@ def tfds_source(name: str, split: str, data_dir: str | None) -> Source:
     names = tuple(info.features["label"].names) if labeled else (name.replace("/", "-"),)
 
     def read(start):
-        for example in data.skip(start).as_numpy_iterator():
-            yield example["image"], max(0, int(example.get("label", 0)))  # stl10 has -1
+        try:
+            for example in data.skip(start).as_numpy_iterator():
+                yield example["image"], max(0, int(example.get("label", 0)))  # stl10 has -1
+        except tf.errors.OpError as error:
+            found = str(error).split("\n")[0][:120]
+            raise UserError(f"Cannot read {info.data_dir}", found, f"Delete it. {remedy}") from None
 
     size = data.cardinality().numpy()
     facts = {"name": name, "split": split, "version": str(info.version), "place": info.data_dir}
@@ -166,25 +172,26 @@ def image_files(
         UserError: no such place, no image in it, none in this split.
     """
     files, skipped = _files(Path(place).expanduser())
-    if part_of is not None and split != "all":
-        files = [file for file in files if part_of(file.name) == split]
-    elif split == "test":
-        files = []
+    class_names = tuple(sorted({_class_of(file, place) for file in files}))  # of every split
+    if split != "all":
+        files = [f for f in files if (part_of(f.name) if part_of else "train") == split]
     if not files:
         found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
         remedy = f"Give a folder or .zip with files that end in {' '.join(IMAGE_ENDINGS)}."
         raise UserError(f'No image for split "{split}" in {place}', found, remedy)
-    folders = [PurePosixPath(file.name).parent.name or Path(place).stem for file in files]
-    class_names = tuple(sorted(set(folders)))
     index = {name: label for label, name in enumerate(class_names)}
 
     def read(start):
-        for file, folder in zip(files[start:], folders[start:]):
-            yield file.read(), index[folder]
+        for file in files[start:]:
+            yield file.read(), index[_class_of(file, place)]
 
     stamps = json.dumps([[file.name, *file.stamp] for file in files])
     facts = {"name": Path(place).name, "files": hashlib.sha256(stamps.encode()).hexdigest()}
     return Source(facts, class_names, len(files), read, skipped)
+
+
+def _class_of(file: _File, place: str) -> str:
+    return PurePosixPath(file.name).parent.name or Path(place).stem
 
 
 def _files(place: Path) -> tuple[list[_File], dict[str, int]]:
@@ -201,7 +208,8 @@ def _folder_files(place: Path) -> list[_File]:
         if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
             status = path.stat()
             name = path.relative_to(place).as_posix()
-            read = path.read_bytes if status.st_size <= MAX_FILE_BYTES else bytes
+            read = functools.partial(_read_file, path)
+            read = read if status.st_size <= MAX_FILE_BYTES else bytes
             files.append(_File(name, (status.st_size, status.st_mtime_ns), read))
     return files
 
@@ -211,7 +219,7 @@ def _zip_files(place: Path) -> tuple[list[_File], dict[str, int]]:
     try:
         archive = zipfile.ZipFile(place)
         members = sorted(archive.infolist(), key=lambda member: member.filename)
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except Exception:  # BadZipFile, and much else in what was never a zip
         remedy = "Give a folder or a whole .zip of images; a cut download must be fetched again."
         raise UserError("--image_dir is no readable .zip", place, remedy) from None
     files, skipped = [], {}
@@ -241,8 +249,15 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(member)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
+    except Exception:  # what a damaged member makes zlib and others say, too
         return b""  # the store counts it as broken
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def held_out(name: str, share: float = 0.1) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mgconv.config import UserError
-from mgconv.images import BadImageError, decode, resize
+from mgconv.images import BadImageError, decode, replace_file, resize
 from mgconv.sources import Source
 
 FLUSH_EVERY = 512  # images between two points from which an interrupted decoding goes on
@@ -52,11 +52,15 @@ def open_or_fill(
         except OSError as error:
             remedy = "Free space or choose another --cache_dir."
             raise UserError(f"Cannot write in {folder.parent}", error.strerror, remedy) from None
-    meta = json.loads((folder / "meta.json").read_text())
-    pixels = np.memmap(
-        folder / "pixels.uint8", np.uint8, "r", shape=(meta["num_images"], size, size, channels)
-    )
-    items = np.fromfile(folder / "items.int32", np.int32)
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        shape = (meta["num_images"], size, size, channels)
+        pixels = np.memmap(folder / "pixels.uint8", np.uint8, "r", shape=shape)
+        items = np.fromfile(folder / "items.int32", np.int32)
+        if np.count_nonzero(items >= 0) != len(pixels):
+            raise ValueError("items.int32 does not fit")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError("Damaged decoded images in", f"{folder} ({error})", "Delete it.") from None
     labels = items[items >= 0].astype(np.int64)
     return Stored(pixels, labels, tuple(meta["class_names"]), meta["skipped"])
 
@@ -94,7 +98,10 @@ def _tidy(draft: Path, image_bytes: int) -> tuple[int, list[str]]:
     for name in ("items.int32", "pixels.uint8"):
         (draft / name).touch()
     path = draft / "reasons.json"
-    reasons = json.loads(path.read_text()) if path.exists() else []
+    try:
+        reasons = json.loads(path.read_text())
+    except (OSError, ValueError):  # none yet, or cut short: items that need them go
+        reasons = []
     items = np.fromfile(draft / "items.int32", np.int32)
     kept = np.cumsum(items >= 0) * image_bytes <= (draft / "pixels.uint8").stat().st_size
     kept &= np.minimum.accumulate(items >= -len(reasons)) if len(items) else True
@@ -147,7 +154,7 @@ def _append(draft: Path, work: Iterator, num_done: int, num_items, reasons: list
                 if isinstance(image, str):
                     if image not in reasons:
                         reasons.append(image)
-                        (draft / "reasons.json").write_text(json.dumps(reasons))
+                        replace_file(draft / "reasons.json", json.dumps(reasons))
                     codes.append(-reasons.index(image) - 1)
                 else:
                     pixels.write(image.tobytes())

@@ -186,7 +186,10 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
         kind = ContextEncoderSystem if config.method == "context_encoder" else GanSystem
         return kind(learner, config, data)
     if config.classes == "each":
-        return ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)
+        system = ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)
+        if not system.labels:
+            raise _no_checkpoint(folder)
+        return system
     config = dataclasses.replace(config, **dynamics)
     strategy = make_strategy(devices, config.method, config.batch_size)
     learner = build(config, data, strategy=strategy)
@@ -196,7 +199,11 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
 
 def _restore(learner: Learner, folder: Path) -> None:
     if not Checkpoints(learner, folder / "checkpoints").restore() or not learner.update_count:
-        raise UserError("No checkpoint in", folder, "Run its training command again.")
+        raise _no_checkpoint(folder)
+
+
+def _no_checkpoint(folder):
+    return UserError("No checkpoint in", folder, "Run its training command again.")
 
 
 def untrained(config: Config, images: ImageSet) -> MultigridSystem:

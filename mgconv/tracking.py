@@ -31,15 +31,21 @@ from mgconv.records import (
 def provenance() -> dict[str, Any]:
     """What a result must say of its making: command, commit, versions, machine, time."""
     packages = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scikit-learn")
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
     return {
         "command": command_line(),
-        "commit": commit or "unknown",
+        "commit": _commit() or "unknown",
         "versions": {p: v for p in packages if (v := _version(p))},
         "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def _commit():
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    except OSError:  # there is no git here
+        return None
 
 
 def command_line() -> str:
@@ -73,14 +79,24 @@ class Run:
     def __init__(self, folder: str | os.PathLike, config: Config, data: dict[str, Any]):
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
-        self._writer, self._settings = None, config.identity()
+        self._writer, self._config, self._data = None, config, data
         if (self.folder / CONFIG_FILE).exists():
             self._check_same(config, data)
         elif config.resume == "must":
             raise UserError(
                 "Nothing to resume in", folder, "Choose another --out or --resume=auto."
             )
-        write_json(self.folder / CONFIG_FILE, {"config": dataclasses.asdict(config), "data": data})
+
+    def begin(self) -> None:
+        """Writes down what is learned; the folder must be held against other processes.
+
+        Raises:
+            UserError: one of those began another run in the meantime.
+        """
+        if (self.folder / CONFIG_FILE).exists():
+            self._check_same(self._config, self._data)
+        content = {"config": dataclasses.asdict(self._config), "data": self._data}
+        write_json(self.folder / CONFIG_FILE, content)
 
     def _check_same(self, config, data):
         if config.resume == "never":
@@ -121,11 +137,11 @@ class Run:
             raise UserError(f"Cannot write in {self.folder}", error.strerror, remedy) from None
 
     def rewind(self, update: int) -> None:
-        """Forgets metrics logged after `update`: they will be logged again."""
+        """Forgets metrics logged after `update`: they will be logged again. Events have been."""
         lines = [
             json.dumps(line) + "\n"
             for line in read_lines(self.folder / "metrics.jsonl")
-            if line["update"] <= update
+            if "event" in line or line["update"] <= update
         ]
         replace_file(self.folder / "metrics.jsonl", "".join(lines))
 
@@ -183,5 +199,5 @@ class Run:
         """What HParams can show: numbers, else words."""
         return {
             name: value if isinstance(value, int | float) else str(value)
-            for name, value in self._settings.items()
+            for name, value in self._config.identity().items()
         }

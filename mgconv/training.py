@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import tensorflow as tf
@@ -44,7 +45,7 @@ class Learner(Protocol):
         """One update of a batch and what is known of it; scalars for the log."""
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Images [B, s, s, C] for a person to look at."""
+        """What a person looks at: images [B, s, s, C], and values [B] for histograms."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,16 @@ def train(
     """
     guard = guard or Guard()
     with locked(run.folder), contextlib.closing(run), told_to_stop() as told:
+        run.begin()
         checkpoints = Checkpoints(learner, run.checkpoints, guard, cadence.checkpoint)
         if not checkpoints.restore():
             checkpoints.save()  # so that there is always one to go back to
-        session = _Session(learner, batches, run, cadence, guard, checkpoints, told)
+        profile = _Profile(run.folder, num_profiled)
+        session = _Session(learner, batches, run, cadence, guard, checkpoints, told, profile)
         while True:
             try:
-                session.learn(minutes, num_updates, num_profiled)
+                with contextlib.closing(profile):
+                    session.learn(minutes, num_updates)
                 if told.is_set():  # also while the last pictures were drawn
                     update = int(learner.update_count)
                     raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
@@ -139,8 +143,10 @@ class _Session:
     guard: Guard
     checkpoints: Checkpoints
     told: threading.Event
+    profile: "_Profile"
+    logged: tuple[int, float] = (0, 0.0)  # update and seconds of the last line of metrics
 
-    def learn(self, minutes: float | None, num_updates: int, num_profiled: int) -> None:
+    def learn(self, minutes: float | None, num_updates: int) -> None:
         """From where the learner stands to the end of the budget."""
         first = int(self.learner.update_count)
         self.run.rewind(first)
@@ -148,10 +154,11 @@ class _Session:
         if first >= total:
             return
         start, timed = float(self.checkpoints.seconds), first + 1 + NUM_TIMED
+        self.logged = first + 1, start  # the first update is traced, and not counted
         unread: collections.deque = collections.deque()
         with _progress_bar(first, total) as progress:
             for update, batch in zip(itertools.count(first + 1), self.batches(first)):
-                _profile(self.run, update - first - NUM_WARM, num_profiled, update >= total)
+                self.profile.go_on(update - first)
                 begun = time.perf_counter()
                 parts = batch if isinstance(batch, tuple) else (batch,)  # images, what is told
                 unread.append((update, self.learner.train_step(*parts)))
@@ -167,7 +174,7 @@ class _Session:
                     self.run.seconds_per_update(seconds / NUM_TIMED)
                     total = progress.total = _num_updates(self.run, minutes, num_updates)
                     last = update >= total
-                self._keep(update, scalars, elapsed, last, stopping)
+                self._keep(update, scalars, last, stopping)
                 shown = f"{_brief(scalars)} {self.guard.health}"
                 progress.set_postfix_str(shown, refresh=False)
                 progress.update()
@@ -184,23 +191,38 @@ class _Session:
         self.guard.look(update, scalars)
         return scalars
 
-    def _keep(self, update, scalars, elapsed, last, stopping):
+    def _keep(self, update, scalars, last, stopping):
         """Metrics, pictures and checkpoints that are due."""
         if last or update % self.cadence.log == 0:
-            times = {"seconds": float(self.checkpoints.seconds), "seconds_per_update": elapsed}
-            self.run.log(update, scalars | times)
+            (before, then), seconds = self.logged, float(self.checkpoints.seconds)
+            self.logged = update, seconds
+            rate = (seconds - then) / max(1, update - before)
+            self.run.log(update, scalars | {"seconds": seconds, "seconds_per_update": rate})
         if last or update % self.cadence.preview == 0:
             self.run.preview(update, self.learner.preview(tf.constant([0, update])))
         if last or stopping or update % self.cadence.checkpoint == 0:
             self.checkpoints.save()
 
 
-def _profile(run: Run, update: int, num: int, last: bool) -> None:
-    """Starts the trace ahead of update 1, ends it ahead of update num + 1 or the last one."""
-    if num and update == 1 and not last:
-        tf.profiler.experimental.start(str(run.folder / "tensorboard"))
-    elif num and (update == num + 1 or (last and 1 < update <= num)):
-        tf.profiler.experimental.stop()
+class _Profile:
+    """A trace of `num` updates for TensorBoard, once a process, after NUM_WARM others."""
+
+    def __init__(self, folder: Path, num: int):
+        self._folder, self._num, self._runs = folder, num, False
+
+    def go_on(self, update: int) -> None:
+        """Ahead of each update, counted from 1: starts or ends the trace where it is due."""
+        if self._num and update == NUM_WARM + 1:
+            tf.profiler.experimental.start(str(self._folder / "tensorboard"))
+            self._runs = True
+        elif update > NUM_WARM + self._num:
+            self.close()
+
+    def close(self) -> None:
+        """Writes what was traced, and traces no more."""
+        if self._runs:
+            tf.profiler.experimental.stop()
+            self._runs, self._num = False, 0
 
 
 def _num_updates(run: Run, minutes: float | None, num_updates: int) -> float:

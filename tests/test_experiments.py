@@ -183,6 +183,8 @@ BAD = [
     ("sweep", ["--vary=drit=1,2"], "Did you mean drift?"),
     ("sweep", ["--vary=drift=1,-2"], "--drift is out of range: -2.0"),
     ("sweep", ["--vary=drift=1,fast"], "flag --drift=fast"),
+    ("sweep", ["--vary=drift=1", "--vary=drift=2"], "A setting is varied twice"),
+    ("train", ["--classes=each", "--batch_size=128"], "A batch is larger than a class: 128; 0 126"),
     ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
     ("exp2_classification", ["--num_labels=5"], "Give between 20 and 1257"),
     ("exp2_classification", ["--num_labels=2000"], "Give between 20 and 1257"),
@@ -225,6 +227,16 @@ def test_a_folder_that_cannot_be_learned_from_is_told(tmp_path):
             call("train", f"--image_dir={folder}", f"--out={tmp_path / 'run'}", *TINY)
         assert told in exit_.value.code
         assert "\n" not in exit_.value.code
+
+
+def test_a_recipe_leaves_the_other_suggestions_for_own_images_alone(tmp_path, capsys):
+    from experiments.train import _for_own_images
+
+    given = {"dataset": "image_dir", "image_dir": str(image_folder(tmp_path / "own", [20] * 9))}
+    suggested = _for_own_images(given)
+    assert suggested["grids"] == (1, 4, 16)
+    assert _for_own_images(given | {"recipe": "paper"}) == suggested
+    assert _for_own_images(given | {"scale": "cpu"}) == {}
 
 
 def test_broken_images_among_good_ones_are_skipped_and_counted(tmp_path, capsys):

@@ -115,6 +115,14 @@ def test_a_class_cannot_be_named_like_a_way_out(name, folder):
         read_config(folder)
 
 
+@pytest.mark.parametrize("labels", [5, [], ["a"], [-1], [99], [True], None])
+def test_labels_that_no_class_has_are_told(labels, folder):
+    content = {"config": make_config().__dict__, "data": DATA | {"labels": labels}}
+    write_json(folder / "config.json", content)
+    with pytest.raises(UserError, match="wrong values of labels"):
+        read_config(folder)
+
+
 # -- what else lies in a run's folder
 
 

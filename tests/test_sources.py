@@ -83,6 +83,42 @@ def test_a_member_with_a_wrong_checksum_is_read_as_broken(tmp_path):
     assert [len(image) > 0 for image, _ in sources.image_files(str(place)).read(0)] == [False, True]
 
 
+def test_any_damage_inside_a_zip_is_a_broken_image(tmp_path):
+    """Zeros between pixels: deflated, a flipped bit is zlib's error and not a checksum's."""
+    place = tmp_path / "a.zip"
+    archive(place, {"a/1.png": png(1) + bytes(range(256)) * 20}, zipfile.ZIP_DEFLATED)
+    whole = place.read_bytes()
+    for position in range(40, whole.index(b"PK\x01\x02"), 7):
+        place.write_bytes(whole[:position] + bytes([whole[position] ^ 255]) + whole[position + 1 :])
+        [(content, _)] = sources.image_files(str(place)).read(0)
+        assert content == b""
+
+
+def test_a_file_that_cannot_be_read_is_a_broken_image(tmp_path):
+    (tmp_path / "1.png").write_bytes(png(1))
+    source = sources.image_files(str(tmp_path))
+    (tmp_path / "1.png").unlink()
+    assert list(source.read(0)) == [(b"", 0)]
+
+
+def test_a_class_has_one_label_in_every_split(tmp_path):
+    members = {f"{name}/{part}.png": png() for name, part in ("an", "be", "bt", "cn", "ct")}
+    place = archive(tmp_path / "a.zip", {n: x for n, x in members.items()})
+    part_of = {"n": "train", "e": "train", "t": "test"}
+    found = {
+        split: sources.image_files(place, split, lambda name: part_of[name[-5]])
+        for split in ("train", "test")
+    }
+    assert found["train"].class_names == found["test"].class_names == ("a", "b", "c")
+    assert [label for _, label in found["test"].read(0)] == [1, 2]
+
+
+@pytest.mark.parametrize("split", ["test", "validation", "trian"])
+def test_a_plain_folder_is_all_for_training(split, tmp_path):
+    with pytest.raises(UserError, match=f'No image for split "{split}"'):
+        sources.image_files(archive(tmp_path / "a.zip", MEMBERS), split)
+
+
 @pytest.mark.parametrize("split", ["train", "test", "all"])
 def test_the_official_partition_of_celeba_is_followed(tmp_path, split):
     place = archive(tmp_path / "img_align_celeba.zip", {f"x/{i:06}.jpg": png(i) for i in range(6)})

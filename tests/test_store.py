@@ -78,6 +78,25 @@ def test_a_draft_cut_at_any_byte_is_mended(tmp_path, name, num_bytes):
     assert np.array_equal(stored.labels, np.arange(len(images)) % 3)
 
 
+def test_a_draft_whose_list_of_reasons_was_cut_short_is_mended(tmp_path):
+    images = [pictures(1)[0], b"no image"] * FLUSH_EVERY
+    with pytest.raises(KeyboardInterrupt):
+        open_or_fill(tmp_path / "s", source(images, fail_at=FLUSH_EVERY + 9), 4, 3, None)
+    (tmp_path / ".s.part" / "reasons.json").write_text('["broken')
+    stored = open_or_fill(tmp_path / "s", source(images), 4, 3, None)
+    assert np.array_equal(stored.pixels, images[::2])
+    assert stored.skipped == {"broken or no image": FLUSH_EVERY}
+
+
+@pytest.mark.parametrize("name", ["meta.json", "pixels.uint8", "items.int32"])
+def test_a_damaged_store_is_told_with_what_to_delete(name, tmp_path):
+    open_or_fill(tmp_path / "s", source(pictures(9)), 4, 3, None)
+    path = tmp_path / "s" / name
+    path.write_bytes(path.read_bytes()[:7])
+    with pytest.raises(UserError, match=f"Damaged decoded images in: {tmp_path / 's'}.*Delete it"):
+        open_or_fill(tmp_path / "s", source(pictures(9)), 4, 3, None)
+
+
 def test_unusable_images_are_counted_by_reason_and_leave_no_gap(tmp_path):
     images = [pictures(1, 4)[0], b"no image", pictures(1, 2)[0], pictures(1, 8)[0], b""]
     stored = open_or_fill(tmp_path / "s", source(images, [0, 1, 2, 1, 0]), 4, 3, None)

@@ -33,20 +33,39 @@ def refused(make):
     return str(error.value)
 
 
+def begin(folder, config, data):
+    """A run whose folder is this process's."""
+    run = Run(folder, config, data)
+    run.begin()
+    return run
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert tracking.provenance()["commit"] == "unknown"
+
+
 # -- whose folder it is
 
 
+def test_a_run_that_another_process_began_in_the_meantime_is_told(tmp_path, tiny):
+    late = Run(tmp_path, tiny(seed=2), DATA)
+    begin(tmp_path, tiny(seed=1), DATA)
+    assert "seed 1 -> 2" in refused(late.begin)
+    assert read_config(tmp_path)[0].seed == 1
+
+
 def test_the_same_settings_go_on_also_to_another_budget_and_cadence(tmp_path, tiny):
-    Run(tmp_path, tiny(num_updates=4), DATA)
+    begin(tmp_path, tiny(num_updates=4), DATA)
     other = tiny(num_updates=9, checkpoint_every=7, log_every=3, out="elsewhere")
-    Run(tmp_path, other, DATA)
+    begin(tmp_path, other, DATA)
     assert read_config(tmp_path) == (other, DATA)
 
 
 def test_another_run_is_refused_with_the_names_that_differ_and_left_alone(tmp_path, tiny):
-    Run(tmp_path, tiny(seed=1, noise=0.1), DATA)
+    begin(tmp_path, tiny(seed=1, noise=0.1), DATA)
     before = contents(tmp_path)
-    message = refused(lambda: Run(tmp_path, tiny(seed=2, noise=0.25), DATA))
+    message = refused(lambda: begin(tmp_path, tiny(seed=2, noise=0.25), DATA))
     assert "seed 1 -> 2; " in message or message.count("seed 1 -> 2")
     assert "noise 0.1 -> 0.25" in message
     assert message.count("->") == 2
@@ -56,27 +75,27 @@ def test_another_run_is_refused_with_the_names_that_differ_and_left_alone(tmp_pa
 
 @pytest.mark.parametrize("name", DATA)
 def test_other_data_are_another_run(name, tmp_path, tiny):
-    Run(tmp_path, tiny(), DATA)
+    begin(tmp_path, tiny(), DATA)
     before = contents(tmp_path)
     other = DATA | {name: 99}
-    assert f"{name} {DATA[name]} -> 99" in refused(lambda: Run(tmp_path, tiny(), other))
+    assert f"{name} {DATA[name]} -> 99" in refused(lambda: begin(tmp_path, tiny(), other))
     assert contents(tmp_path) == before
 
 
 def test_resume_never_refuses_a_folder_with_a_run_and_takes_any_other(tmp_path, tiny):
     config = tiny(resume="never")
-    Run(tmp_path / "run", config, DATA)
+    begin(tmp_path / "run", config, DATA)
     before = contents(tmp_path)
-    assert "--resume=never" in refused(lambda: Run(tmp_path / "run", config, DATA))
+    assert "--resume=never" in refused(lambda: begin(tmp_path / "run", config, DATA))
     assert contents(tmp_path) == before
 
 
 def test_resume_must_refuses_a_folder_without_a_run_and_makes_none(tmp_path, tiny):
     config = tiny(resume="must")
-    assert "Nothing to resume" in refused(lambda: Run(tmp_path / "run", config, DATA))
+    assert "Nothing to resume" in refused(lambda: begin(tmp_path / "run", config, DATA))
     assert not (tmp_path / "run").exists()
-    Run(tmp_path / "run", tiny(), DATA)
-    Run(tmp_path / "run", config, DATA)
+    begin(tmp_path / "run", tiny(), DATA)
+    begin(tmp_path / "run", config, DATA)
 
 
 # -- config.json
@@ -85,7 +104,7 @@ def test_resume_must_refuses_a_folder_without_a_run_and_makes_none(tmp_path, tin
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_config_json_reads_back_as_the_same_config(recipe, tmp_path):
     config = make_config(recipe=recipe, grids=(1, 4, 16), reference_sigma=None, minutes=1.5)
-    Run(tmp_path, config, DATA)
+    begin(tmp_path, config, DATA)
     assert read_config(tmp_path) == (config, DATA)
     assert read_config(str(tmp_path))[0].identity() == config.identity()
 
@@ -135,7 +154,7 @@ MALFORMED = {
 def test_a_malformed_config_json_is_told_and_left_alone(text, tmp_path, tiny):
     (tmp_path / "config.json").write_text(text)
     refused(lambda: read_config(tmp_path))
-    refused(lambda: Run(tmp_path, tiny(), DATA))
+    refused(lambda: begin(tmp_path, tiny(), DATA))
     assert (tmp_path / "config.json").read_text() == text
 
 
@@ -189,17 +208,17 @@ def test_a_disk_that_takes_no_more_is_told_and_the_old_settings_stay(
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
-    Run(tmp_path, tiny(num_updates=4), DATA)
+    begin(tmp_path, tiny(num_updates=4), DATA)
     before = contents(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(Path, at, fail)
-        assert told in refused(lambda: Run(tmp_path, tiny(num_updates=9), DATA))
+        assert told in refused(lambda: begin(tmp_path, tiny(num_updates=9), DATA))
     assert contents(tmp_path) == before
 
 
 def test_out_that_is_a_file_is_told(tmp_path, tiny):
     (tmp_path / "notes").write_text("a user's own")
-    refused(lambda: Run(tmp_path / "notes", tiny(), DATA))
+    refused(lambda: begin(tmp_path / "notes", tiny(), DATA))
     assert (tmp_path / "notes").read_text() == "a user's own"
 
 
@@ -208,7 +227,7 @@ def test_out_that_is_a_file_is_told(tmp_path, tiny):
 
 @pytest.fixture
 def run(tmp_path, tiny):
-    run = Run(tmp_path / "run", tiny(), DATA)
+    run = begin(tmp_path / "run", tiny(), DATA)
     yield run
     run.close()
 

@@ -74,6 +74,14 @@ def open_run(tmp_path, tiny):
     return lambda: Run(tmp_path / "run", tiny(), DATA)
 
 
+class TwiceSick(Toy):
+    """At update 45, and after that rollback at 25."""
+
+    def train_step(self, batch):
+        self.sick = [25] if num_rollbacks(self) else [45]
+        return super().train_step(batch)
+
+
 def go(learner, run, num_updates=8, batches=numbered, **options):
     options = {"cadence": Cadence(1, 2, 4)} | options
     return train(learner, batches, num_updates=num_updates, run=run, **options)
@@ -304,6 +312,22 @@ def test_rollbacks_add_up_and_are_counted_out(open_run):
     go(learner, open_run(), **far())
     assert (num_rollbacks(learner), float(learner.rate)) == (3, 0.125)
     assert len(events(open_run())) == 3
+
+
+def test_a_rollback_passes_over_a_damaged_checkpoint_and_keeps_the_good_ones(open_run):
+    run = open_run()
+    go(Toy(), run, **far(44))
+    checkpoints = Checkpoints(learner := Toy(), run.checkpoints, every=10)
+    checkpoints.restore()
+    truncate(run.checkpoints / "ckpt-20.index", 9)
+    checkpoints.go_back(44)
+    assert int(learner.update_count) == 30
+
+
+def test_events_of_undone_updates_are_kept(open_run):
+    """The second rollback goes behind the first."""
+    go(TwiceSick(cured=2), open_run(), **far())
+    assert [event.split("Rollback ")[1][0] for event in events(open_run())] == ["1", "2"]
 
 
 def test_one_rollback_more_than_allowed_ends_the_run(tmp_path, tiny):
@@ -591,3 +615,16 @@ def test_a_profile_is_written_where_asked_for(num, traces, open_run):
     run = open_run()
     go(Toy(), run, num_profiled=num)
     assert len(list(run.folder.rglob("*.xplane.pb"))) == traces
+
+
+def test_a_profile_is_written_once_whatever_happens_inside(open_run):
+    run = open_run()
+    go(Toy(sick=[6]), run, num_profiled=4)
+    assert len(list(run.folder.rglob("*.xplane.pb"))) == 1
+
+
+def test_the_logged_rate_is_that_of_all_updates_since_the_line_before(open_run, monkeypatch):
+    fake_clock(monkeypatch, 0.5)
+    go(Toy(), open_run(), cadence=Cadence(4, 100, 100))
+    lines = read_metrics(open_run().folder / "metrics.jsonl")
+    assert [line["seconds_per_update"] for line in lines] == [0.5, 0.5]

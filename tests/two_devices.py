@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.common import start_tensorflow
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet
 from mgconv.learning import learn
@@ -41,7 +42,7 @@ def replicas(folder: Path, make_config) -> dict:
     found = {}
     author = QUIET | {"author_gradients": True}
     for name, devices, settings in (
-        ("two", "cpu:2", QUIET),  # first: the CPU is cut before it is used
+        ("two", "cpu:2", QUIET),
         ("one", "cpu:1", QUIET),
         ("author two", "cpu:2", author),
         ("author one", "cpu:1", author),
@@ -72,9 +73,18 @@ def deterministic(folder: Path, make_config) -> dict:
     return {name: weights(learn(config, images(), folder / name)[0]) for name in names}
 
 
+def used_before(devices: str) -> None:
+    """A program that reads its data by tfds has TensorFlow compute ahead of learning."""
+    start_tensorflow(devices)
+    import tensorflow as tf
+
+    tf.data.Dataset.range(3).cardinality().numpy()
+
+
 if __name__ == "__main__":
     from conftest import tiny_config
 
+    used_before("cpu:2" if sys.argv[1] == "replicas" else "auto")
     programs = {"replicas": replicas, "worker": worker, "deterministic": deterministic}
     program = programs[sys.argv[1]]
     print(json.dumps(program(Path(sys.argv[2]), tiny_config)))
