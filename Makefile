@@ -32,7 +32,7 @@ exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/ex
 exp3: $(INSTALLED)  ## experiment 3: inpainting; writes runs/exp3/SCALE/report.html
 	$(RUN) experiments.exp3_inpainting --scale=$(SCALE) $(OPTIONS)
 
-sweep: $(INSTALLED)  ## learn every combination of settings: make sweep FLAGS="--vary=drift=0.3,1 ..."
+sweep: $(INSTALLED)  ## learn every combination of settings: make sweep FLAGS="--vary=drift=0.01,0.02 ..."
 	$(RUN) experiments.sweep --scale=$(SCALE) $(OPTIONS)
 
 test: $(INSTALLED)  ## all tests

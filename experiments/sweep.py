@@ -1,6 +1,6 @@
 """Learn a model for every combination of some settings, and set them side by side.
 
-python -m experiments.sweep --vary=drift=0.3,1 --vary=noise=0.01,0.03 --dataset=digits --minutes=1
+python -m experiments.sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --dataset=digits --minutes=1
 python -m experiments.sweep --vary=recipe=modern,photographs --vary=seed=0,1,2 --image_dir=faces.zip
 
 One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training
@@ -57,7 +57,7 @@ def run(values) -> None:
         raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
     grid = ParameterGrid(varied)
     if grid.param_grid == [{}]:
-        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.3,1.")
+        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
     points = [{name: point[name][0] for name in point} for point in grid]
     names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
@@ -80,7 +80,7 @@ def _values(text: str) -> tuple[str, list[tuple]]:
     """A name, and (value, its text) for each of its values, read as the flag of that name is."""
     name, sign, listed = text.partition("=")
     if not sign or not listed:
-        raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.3,1.")
+        raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.01,0.02.")
     choose("setting to vary", name, CONFIG_FIELDS)
     texts = listed.split(";" if name == "grids" else ",")  # 1,4,16;1,4,16,32
     return name, [(_parsed(name, value), value) for value in texts]
