@@ -57,13 +57,13 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
             config.mixed_precision,
         )
 
-    rate = tf.Variable(config.learning_rate, trainable=False)
+    rate, learned = tf.Variable(config.learning_rate, trainable=False), net()
     return GridLearner(
-        net(),
+        learned,
         _build_start(config, (config.batch_size, size, size, channels)),
         config.training(size),
         config.synthesis(size),
-        _build_optimizer(config, rate, updates_per_epoch),
+        _build_optimizer(config, learned, rate, updates_per_epoch),
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
@@ -82,14 +82,21 @@ def _build_start(config: Config, batch_shape):
     }[METHODS[config.method].chain_start]()
 
 
-def _build_optimizer(config: Config, rate: tf.Variable, updates_per_epoch: int):
+def _build_optimizer(config: Config, net: EnergyNet, rate: tf.Variable, updates_per_epoch: int):
     num_updates = config.decay_epochs * updates_per_epoch
     schedule = keras.optimizers.schedules.ExponentialDecay(
         rate, num_updates, config.learning_rate_decay, staircase=True
     )
+    decay = config.weight_decay or None
     if config.optimizer == "sgd":
-        return keras.optimizers.SGD(schedule, momentum=config.beta1)
-    return keras.optimizers.Adam(schedule, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
+        optimizer = keras.optimizers.SGD(schedule, momentum=config.beta1, weight_decay=decay)
+    else:  # TF 1's epsilon
+        optimizer = keras.optimizers.Adam(
+            schedule, beta_1=config.beta1, epsilon=1e-8, weight_decay=decay
+        )
+    scales = {id(net.scalar.kernel), *(id(w) for w in net.weights if w.name == "gamma")}
+    optimizer.exclude_from_weight_decay([w for w in net.weights if id(w) not in scales])
+    return optimizer
 
 
 def _changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
