@@ -184,7 +184,7 @@ BAD = [
     ("sweep", ["--vary=drift=1,-2"], "--drift is out of range: -2.0"),
     ("sweep", ["--vary=drift=1,fast"], "flag --drift=fast"),
     ("sweep", ["--vary=drift=1", "--vary=drift=2"], "A setting is varied twice"),
-    ("train", ["--classes=each", "--batch_size=128"], "A batch is larger than a class: 128; 0 126"),
+    ("train", ["--classes=each", "--batch_size=200"], "A batch is larger than a class: 200; 0 1"),
     ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
     ("exp2_classification", ["--num_labels=5"], "Give between 20 and 1257"),
     ("exp2_classification", ["--num_labels=2000"], "Give between 20 and 1257"),
