@@ -81,7 +81,7 @@ def _apart(settings: dict, num: int) -> dict:
 
 def measure_point(settings: dict, num: int) -> dict:
     """Seconds of each of `num` updates, and peak memory in MiB, of this process."""
-    start_tensorflow(settings.get("devices", "auto"))
+    start_tensorflow(settings.get("devices"))
     from mgconv.building import build_learner
     from mgconv.devices import make_strategy
 

@@ -127,13 +127,13 @@ def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:
     return {k: v for k, v in settings.items() if k != "minutes" or "num_updates" not in settings}
 
 
-def start_tensorflow(devices: str = "auto") -> None:
+def start_tensorflow(devices: str | None = None) -> None:
     """Imports TensorFlow without the lines that it writes to stderr whatever the log level is.
 
     A warning about many traces is silenced, too: each learner of a comparison has its own.
 
     Args:
-        devices: of Config, that TensorFlow is set up for ahead of its first use.
+        devices: of Config, that TensorFlow is set up for ahead of its first use; None: its default.
     """
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -142,7 +142,7 @@ def start_tensorflow(devices: str = "auto") -> None:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
             set_up = importlib.import_module("mgconv.devices").set_up
-            set_up(devices)  # without a GPU, a failed cuInit is told
+            set_up(devices or Config.devices)  # without a GPU, a failed cuInit is told
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)

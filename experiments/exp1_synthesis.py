@@ -57,7 +57,7 @@ def run(values) -> None:
     names = ["photos", "digits"] if names == [None] else names
     panels = {name: _panel(name, values) for name in names}
     plans = {name: _settings(panel, settings) for name, panel in panels.items()}
-    start_tensorflow(settings.get("devices", "auto"))
+    start_tensorflow(settings.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
 
     scorers = {  # those of given weights are checked before hours of learning

@@ -57,7 +57,7 @@ def run(values) -> None:
     settings["split"] = "train" if values["inductive"].value else "all"
     nums = _numbers(values["num_labels"].value) or NUMS[scale]
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
-    start_tensorflow(given.get("devices", "auto"))
+    start_tensorflow(given.get("devices"))
     results = compare(methods, settings, nums, values, folder)
     print(f"Report: {write_report(results, folder)}")
 

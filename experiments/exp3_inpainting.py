@@ -57,7 +57,7 @@ def run(values) -> None:
     settings = one_budget(SETTINGS[scale] | {"scale": scale, "objective": "conditional"} | given)
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
     own = [settings["dataset"]] if "dataset" in settings else DATASETS[scale]
-    start_tensorflow(given.get("devices", "auto"))
+    start_tensorflow(given.get("devices"))
     report = Report(folder, "Experiment 3: inpainting")
     report.made_by(provenance())
     kept = {}

@@ -61,7 +61,7 @@ def run(values) -> None:
     points = [{name: point[name][0] for name in point} for point in grid]
     names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
-    start_tensorflow(given.get("devices", "auto"))
+    start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
 
     chosen, against = values["scorer"].value, values["against"].value

@@ -24,7 +24,7 @@ def run(values) -> None:
     """Trains what the flags describe and says where the run lies."""
     given = given_settings(values)
     config_for(**given)  # what is wrong is told before TensorFlow starts
-    start_tensorflow(given.get("devices", "auto"))
+    start_tensorflow(given.get("devices"))
     config = config_for(**given | _for_own_images(given))
     folder = Path(config.out or default_folder(config))
     images = load_split(config)
@@ -77,6 +77,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         Results of each class by name, as `report` gives them.
     """
     from mgconv.datasets import labels_of
+    from mgconv.devices import own_folder
     from mgconv.learning import describe, learn
     from mgconv.process import locked
     from mgconv.tracking import Run
@@ -87,8 +88,9 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     if few:  # told ahead of hours of learning the others
         found = f"{config.batch_size}; {', '.join(few)}"
         raise UserError("A batch is larger than a class", found, "Give a smaller --batch_size.")
-    run = Run(folder, config, describe(images) | {"class_names": list(images.class_names)})
-    with locked(folder):
+    data = describe(images) | {"class_names": list(images.class_names)}
+    run = Run(own_folder(folder), config, data)
+    with locked(run.folder):
         run.begin()
     learner, results = None, {}
     for label in chosen:

@@ -1,6 +1,7 @@
 """Checkpoints that are not lost: written whole, checked ahead of reading."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -83,7 +84,7 @@ class Checkpoints:
         Raises:
             UserError: all are damaged, or another model's.
         """
-        path = self._latest_good()
+        path = next(self._good(), None)
         if path is None:
             return False
         self._read(path)
@@ -95,15 +96,12 @@ class Checkpoints:
         Damaged and later ones are forgotten. Divergence at `update` comes again from what is left,
         if the run is killed here: the same rollback follows.
         """
-        listed = [Path(path) for path in self._manager.checkpoints]
-        kept = [path for path in listed if _damage(path) is None]
-        if not kept:
-            raise self._unusable("all of them are damaged")
+        kept = list(self._good())[::-1]
         while len(kept) > 1 and _order(kept[-1]) > update - NUM_HEALTHY:
             kept.pop()
-        later = set(listed) - set(kept)
+        others = set(map(Path, self._manager.checkpoints)) - set(kept)
         self._write_list(kept)
-        for file in (file for path in later for file in self.folder.glob(f"{path.name}.*")):
+        for file in (file for path in others for file in self.folder.glob(f"{path.name}.*")):
             file.unlink()
         self._manager = self._make_manager()
         self.restore()
@@ -118,16 +116,22 @@ class Checkpoints:
             raise self._unusable(f"{path.name} is damaged or another model's ({found})") from None
         self._guard.from_json(self._memory.numpy().decode())
 
-    def _latest_good(self) -> Path | None:
+    def _good(self) -> Iterator[Path]:
+        """Checkpoints that can be read, latest first; what is passed over is told."""
         paths = [Path(path) for path in reversed(self._manager.checkpoints)]
         if not any(_manifest(path).exists() for path in paths):
-            return paths[0] if paths else None  # killed ahead of its first manifest
+            yield from paths  # killed ahead of its first manifest
+            return
+        num_good = 0
         for path in paths:
             damage = _damage(path)
             if damage is None:
-                return path
-            print(f"{path}: passed over, {damage}; trying the one before.", flush=True)
-        raise self._unusable("all of them are damaged")
+                num_good += 1
+                yield path
+            else:
+                print(f"{path}: passed over, {damage}; trying the one before.", flush=True)
+        if not num_good:
+            raise self._unusable("all of them are damaged")
 
     def _unusable(self, found: str) -> UserError:
         remedy = "Put a copy in its place, or delete the folder to start over."

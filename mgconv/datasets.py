@@ -176,7 +176,7 @@ def load_images(
     spec = DATASETS[choose("data set", dataset, DATASETS)]
     source = spec.read(split, data_dir, image_dir)
     crop = crop or spec.crop
-    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 4} | source.facts
+    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 3} | source.facts
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     folder = cache_root(cache_dir) / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
     return ImageSet(*store.open_or_fill(folder, source, size, spec.channels, crop))

@@ -27,7 +27,7 @@ def set_up(devices: str = "auto") -> list[str]:
             into N logical devices.
 
     Returns:
-        The devices, as tf.distribute names them.
+        The devices, as tf.distribute names them; WORKERS where TF_CONFIG is set.
 
     Raises:
         UserError: another word, more GPUs than there are, or TensorFlow was used before.
@@ -47,6 +47,7 @@ def set_up(devices: str = "auto") -> list[str]:
             _cut_cpu(number)
         if "TF_CONFIG" in os.environ:
             _strategy(WORKERS)
+            return list(WORKERS)
     except RuntimeError as error:
         remedy = "Call mgconv.devices.set_up ahead of everything else."
         found = str(error).split("\n")[0]
@@ -69,7 +70,7 @@ def make_strategy(devices: str, method: str, batch_size: int) -> tf.distribute.S
     names = set_up(devices)
     if devices == "auto":
         names = names[: _largest_share(method, batch_size, len(names))]
-    strategy = _strategy(WORKERS if "TF_CONFIG" in os.environ else tuple(names))
+    strategy = _strategy(tuple(names))
     shared_by = strategy.num_replicas_in_sync
     if shared_by > 1 and not _is_shared(method):
         remedy = "Give --devices=cpu:1 or gpu:1."

@@ -187,7 +187,7 @@ def image_files(
 
     stamps = json.dumps([[file.name, *file.stamp] for file in files])
     facts = {"name": Path(place).name, "files": hashlib.sha256(stamps.encode()).hexdigest()}
-    return Source(facts, class_names, len(files), read, skipped)
+    return Source(facts, (), len(files), read, skipped).with_names(class_names)
 
 
 def _class_of(file: _File, place: str) -> str:
@@ -208,8 +208,8 @@ def _folder_files(place: Path) -> list[_File]:
         if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
             status = path.stat()
             name = path.relative_to(place).as_posix()
-            read = functools.partial(_read_file, path)
-            read = read if status.st_size <= MAX_FILE_BYTES else bytes
+            is_small = status.st_size <= MAX_FILE_BYTES
+            read = functools.partial(_read_file, path) if is_small else bytes
             files.append(_File(name, (status.st_size, status.st_mtime_ns), read))
     return files
 

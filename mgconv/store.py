@@ -57,12 +57,12 @@ def open_or_fill(
         shape = (meta["num_images"], size, size, channels)
         pixels = np.memmap(folder / "pixels.uint8", np.uint8, "r", shape=shape)
         items = np.fromfile(folder / "items.int32", np.int32)
-        if np.count_nonzero(items >= 0) != len(pixels):
+        labels = items[items >= 0].astype(np.int64)
+        if len(labels) != len(pixels):
             raise ValueError("items.int32 does not fit")
+        return Stored(pixels, labels, tuple(meta["class_names"]), meta["skipped"])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError("Damaged decoded images in", f"{folder} ({error})", "Delete it.") from None
-    labels = items[items >= 0].astype(np.int64)
-    return Stored(pixels, labels, tuple(meta["class_names"]), meta["skipped"])
 
 
 def _fill(folder: Path, source: Source, size: int, channels: int, crop: int | None) -> None:

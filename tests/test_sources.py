@@ -84,7 +84,7 @@ def test_a_member_with_a_wrong_checksum_is_read_as_broken(tmp_path):
 
 
 def test_any_damage_inside_a_zip_is_a_broken_image(tmp_path):
-    """Zeros between pixels: deflated, a flipped bit is zlib's error and not a checksum's."""
+    """What deflates well: a flipped bit is zlib's error as well as a checksum's."""
     place = tmp_path / "a.zip"
     archive(place, {"a/1.png": png(1) + bytes(range(256)) * 20}, zipfile.ZIP_DEFLATED)
     whole = place.read_bytes()
@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_read_is_a_broken_image(tmp_path):
 
 def test_a_class_has_one_label_in_every_split(tmp_path):
     members = {f"{name}/{part}.png": png() for name, part in ("an", "be", "bt", "cn", "ct")}
-    place = archive(tmp_path / "a.zip", {n: x for n, x in members.items()})
+    place = archive(tmp_path / "a.zip", members)
     part_of = {"n": "train", "e": "train", "t": "test"}
     found = {
         split: sources.image_files(place, split, lambda name: part_of[name[-5]])
@@ -111,6 +111,16 @@ def test_a_class_has_one_label_in_every_split(tmp_path):
     }
     assert found["train"].class_names == found["test"].class_names == ("a", "b", "c")
     assert [label for _, label in found["test"].read(0)] == [1, 2]
+
+
+def test_another_class_in_another_split_makes_other_facts(tmp_path):
+    """Labels of these images change with it: what was decoded before does not fit."""
+    split = ("train", lambda name: "test" if name.endswith("t.png") else "train")
+    before = sources.image_files(archive(tmp_path / "a.zip", {"b/n.png": png()}), *split)
+    more = {"b/n.png": png(), "a/t.png": png(1)}
+    after = sources.image_files(archive(tmp_path / "a.zip", more), *split)
+    assert [label for _, label in (*before.read(0), *after.read(0))] == [0, 1]
+    assert before.facts != after.facts
 
 
 @pytest.mark.parametrize("split", ["test", "validation", "trian"])

@@ -324,6 +324,16 @@ def test_a_rollback_passes_over_a_damaged_checkpoint_and_keeps_the_good_ones(ope
     assert int(learner.update_count) == 30
 
 
+def test_a_rollback_goes_to_a_first_checkpoint_that_was_killed_ahead_of_its_manifest(open_run):
+    run = open_run()
+    go(Toy(), run, 1)
+    for path in run.checkpoints.glob("*.sha256.json"):
+        path.unlink()
+    learner = Toy(sick=[3])
+    go(learner, run, 8, cadence=Cadence(1, 100, 100))
+    assert (int(learner.update_count), num_rollbacks(learner)) == (8, 1)
+
+
 def test_events_of_undone_updates_are_kept(open_run):
     """The second rollback goes behind the first."""
     go(TwiceSick(cured=2), open_run(), **far())
