@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from mgconv.chains import FromCoarser, FromData, Persistent
 from mgconv.config import METHODS, Config, grid_spec
+from mgconv.curvature import curvature_penalty
 from mgconv.devices import DistributedLearner
 from mgconv.energy import EnergyNet
 from mgconv.learner import GridLearner, MultigridLearner, weight_seed
@@ -57,18 +58,20 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
             config.mixed_precision,
         )
 
-    rate, learned = tf.Variable(config.learning_rate, trainable=False), net()
+    rate = tf.Variable(config.learning_rate, trainable=False)
+    weight, drift = config.curvature_penalty, config.training(size).drift
     return GridLearner(
-        learned,
+        net(),
         _build_start(config, (config.batch_size, size, size, channels)),
         config.training(size),
         config.synthesis(size),
-        _build_optimizer(config, learned, rate, updates_per_epoch),
+        _build_optimizer(config, rate, updates_per_epoch),
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
         jit_compile=config.jit_compile,
         rate=rate,
+        **({"penalty": curvature_penalty(weight, drift)} if weight else {}),
         **({"change_gradients": _changed_sums} if config.author_gradients else {}),
     )
 
@@ -82,21 +85,14 @@ def _build_start(config: Config, batch_shape):
     }[METHODS[config.method].chain_start]()
 
 
-def _build_optimizer(config: Config, net: EnergyNet, rate: tf.Variable, updates_per_epoch: int):
+def _build_optimizer(config: Config, rate: tf.Variable, updates_per_epoch: int):
     num_updates = config.decay_epochs * updates_per_epoch
     schedule = keras.optimizers.schedules.ExponentialDecay(
         rate, num_updates, config.learning_rate_decay, staircase=True
     )
-    decay = config.weight_decay or None
     if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(schedule, momentum=config.beta1, weight_decay=decay)
-    else:  # TF 1's epsilon
-        optimizer = keras.optimizers.Adam(
-            schedule, beta_1=config.beta1, epsilon=1e-8, weight_decay=decay
-        )
-    scales = {id(net.scalar.kernel), *(id(w) for w in net.weights if w.name == "gamma")}
-    optimizer.exclude_from_weight_decay([w for w in net.weights if id(w) not in scales])
-    return optimizer
+        return keras.optimizers.SGD(schedule, momentum=config.beta1)
+    return keras.optimizers.Adam(schedule, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
 
 
 def _changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:

@@ -27,6 +27,7 @@ class GridLearner(tf.Module):
         data_noise: standard deviation of the noise on observed images.
         averaged: a second net for the running average of the weights; synthesis then uses it.
         average_decay: decay of that average.
+        penalty: (f, observed images, seed) -> what is taken from the likelihood.
         change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
         jit_compile: chains are compiled by XLA.
         rate: the learning rate, where the optimizer has a schedule that begins with it.
@@ -42,6 +43,7 @@ class GridLearner(tf.Module):
         data_noise: float = 0.0,
         averaged: EnergyNet | None = None,
         average_decay: float = 0.0,
+        penalty: Callable[..., tf.Tensor | float] = lambda f, images, seed: 0.0,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
         jit_compile: bool = False,
         rate: tf.Variable | None = None,
@@ -49,7 +51,7 @@ class GridLearner(tf.Module):
         super().__init__()
         self.net, self.start, self.optimizer = net, start, optimizer
         self.training, self.synthesis = training, synthesis
-        self.data_noise, self.change_gradients = data_noise, change_gradients
+        self.data_noise, self.penalty, self.change_gradients = data_noise, penalty, change_gradients
         self.averaged, self.average_decay = averaged, average_decay
         self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
         self.size = net.spec.size
@@ -98,7 +100,8 @@ class GridLearner(tf.Module):
             # two calls: batch statistics of observed and synthesized images stay apart
             gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
             # an all-reduce over devices sums, so each replica's share is divided by their number
-            loss = -gap / tf.distribute.get_strategy().num_replicas_in_sync
+            objective = gap - self.penalty(self.net.f, observed, fold_in(seed, 2))
+            loss = -objective / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
         self.start.end(synthesized)
