@@ -91,7 +91,7 @@ RECIPES = {
     "modern": _OURS | {  # ours: short chains, many updates
         "nets": "released", "normalization": "kernels", "activation": "silu",
         "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
-        "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 2.0,
+        "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 10.0,
     },
     "unnormalized": _OURS | {  # ours before, for what is small
         "normalization": "none", "activation": "silu",

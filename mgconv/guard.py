@@ -95,5 +95,5 @@ class Guard:
 
 def diverged(seen: str, update: int) -> DivergenceError:
     """The error that ends a run."""
-    remedy = "Lower --learning_rate or --drift, or try another --recipe."
+    remedy = "Raise --curvature_penalty, lower --learning_rate or --drift, or change --recipe."
     return DivergenceError("Training diverged", f"{seen}, at update {update}", remedy)
