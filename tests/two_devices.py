@@ -16,7 +16,8 @@ from mgconv.learning import learn
 from mgconv.systems import load
 
 QUIET = {
-    "noise": 0.0, "data_noise": 0.0, "curvature_penalty": 0.0, "normalization": "none", "batch_size": 6, "num_updates": 5,
+    "noise": 0.0, "data_noise": 0.0, "curvature_penalty": 0.0, "normalization": "none",
+    "batch_size": 6, "num_updates": 5,
 }  # fmt: skip
 
 
