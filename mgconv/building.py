@@ -59,11 +59,11 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         )
 
     rate = tf.Variable(config.learning_rate, trainable=False)
-    weight, drift = config.curvature_penalty, config.training(size).drift
+    training, weight = config.training(size), config.curvature_penalty
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
-        config.training(size),
+        training,
         config.synthesis(size),
         _build_optimizer(config, rate, updates_per_epoch),
         config.data_noise,
@@ -71,7 +71,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         config.average_decay,
         jit_compile=config.jit_compile,
         rate=rate,
-        **({"penalty": curvature_penalty(weight, drift)} if weight else {}),
+        **({"penalty": curvature_penalty(weight, training.drift)} if weight else {}),
         **({"change_gradients": _changed_sums} if config.author_gradients else {}),
     )
 

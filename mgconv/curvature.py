@@ -14,7 +14,7 @@ Penalty = Callable[[EnergyFn, tf.Tensor, tf.Tensor], tf.Tensor]  # f, images, se
 
 
 def curvature_penalty(weight: float, drift: float) -> Penalty:
-    """Weight drift mean ||grad f(x + r z) - grad f(x)||^2 at images x [B, s, s, C].
+    """The penalty weight * drift * mean ||grad f(x + r z) - grad f(x)||^2 at images x.
 
     Departure: likelihood sharpens f around few images without end. Where drift times curvature
     reaches 2, Langevin steps overshoot; their ends have low f, by which f becomes sharper still,

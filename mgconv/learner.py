@@ -99,8 +99,8 @@ class GridLearner(tf.Module):
             tape.watch([weight.value for weight in weights])
             # two calls: batch statistics of observed and synthesized images stay apart
             gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
-            # an all-reduce over devices sums, so each replica's share is divided by their number
             objective = gap - self.penalty(self.net.f, observed, fold_in(seed, 2))
+            # an all-reduce over devices sums, so each replica's share is divided by their number
             loss = -objective / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)

@@ -20,7 +20,7 @@ def images(seed, shape=SHAPE):
 
 
 def quadratic(curvature):
-    """F = -curvature ||x||^2 / 2."""
+    """The function f = -curvature ||x||^2 / 2."""
     return lambda x: -curvature / 2 * tf.reduce_sum(x**2, axis=[1, 2, 3])
 
 
