@@ -91,7 +91,7 @@ RECIPES = {
     "modern": _OURS | {  # ours: short chains, many updates
         "nets": "released", "normalization": "kernels", "activation": "silu",
         "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
-        "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 10.0,
+        "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 100.0,
     },
     "unnormalized": _OURS | {  # ours before, for what is small
         "normalization": "none", "activation": "silu",
@@ -176,7 +176,7 @@ class Config:
     learning_rate: float = _setting(0.3, "learning rate of every grid", ABOVE_0)
     learning_rate_decay: float = _setting(1.0, "its factor every decay_epochs epochs", ABOVE_0)
     decay_epochs: int = _setting(12, "epochs between decays of the learning rate", ABOVE_0)
-    curvature_penalty: float = _setting(0.0, "weight of an energy's curvature at images", FROM_0)
+    curvature_penalty: float = _setting(0.0, "weight of curvature that steps overshoot by", FROM_0)
     author_gradients: bool = _setting(False, "scale and clip gradients as the authors in 2018-01")
     average_decay: float = _setting(0.0, "of averaged weights for samples; 0: the last", SHARE)
     pool_size: int | None = _setting(None, "persistent chains; else ten batches", ABOVE_0)
