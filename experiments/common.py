@@ -55,9 +55,6 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
         given["grids"] = _read_grids(given["grids"])
     if "reference_sigma" in given:
         given["reference_sigma"] = _read_sigma(given["reference_sigma"])
-    if {"num_updates", "minutes"} <= set(given):
-        found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
-        raise UserError("Two budgets", found, "Give one of them.")
     if "image_dir" in given:
         given.setdefault("dataset", "image_dir")
     return given

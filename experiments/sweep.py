@@ -83,7 +83,10 @@ def _values(text: str) -> tuple[str, list[tuple]]:
         raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.01,0.02.")
     choose("setting to vary", name, CONFIG_FIELDS)
     texts = listed.split(";" if name == "grids" else ",")  # 1,4,16;1,4,16,32
-    return name, [(_parsed(name, value), value) for value in texts]
+    values = {_parsed(name, value): value for value in texts}
+    if len(values) < len(texts):
+        raise UserError(f"A value of {name} is given twice", listed, "Give each once.")
+    return name, list(values.items())
 
 
 def _parsed(name, text):

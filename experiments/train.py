@@ -95,7 +95,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     learner, results = None, {}
     for label in chosen:
         name, subset = images.class_names[label], images.only([label])
-        own = dataclasses.replace(config, classes=name)
+        own = dataclasses.replace(config, classes=name, resume="auto")  # `run` has been asked
         epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
         learner, seconds = learn(own, subset, folder / name, learner, epoch)
         results[name] = report(folder / name, learner, seconds)
@@ -110,17 +110,15 @@ def report(folder: Path, learner, seconds: float) -> dict:
     from mgconv.training import num_rollbacks
 
     path = own_folder(folder) / "results.json"
-    updates = int(learner.update_count)
-    before = read_json(path) if path.exists() else {}
-    if before.get("updates") == updates:
-        return before
     facts = {
-        "updates": updates,
+        "updates": int(learner.update_count),
         "seconds": round(seconds, 1),
         "rollbacks": num_rollbacks(learner),
         "parameters": learner.parameters,
     }
-    write_json(path, facts | provenance())
+    before = read_json(path) if path.exists() else {}
+    if any(before.get(name) != fact for name, fact in facts.items()):
+        write_json(path, facts | provenance())
     return facts
 
 

@@ -1,5 +1,6 @@
 """Checkpoints that are not lost: written whole, checked ahead of reading."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from mgconv.config import UserError
-from mgconv.guard import Guard, diverged
+from mgconv.guard import DivergenceError, Guard
 from mgconv.records import read_json, sha256_of, write_json
 
 NUM_HEALTHY = 20  # updates that must have followed a checkpoint which one goes back to
@@ -24,11 +25,12 @@ class Checkpoints:
         learner: what is saved and restored.
         folder: of the checkpoints.
         guard: whose memory goes with them.
-        every: updates between two; so many are kept that one goes back NUM_HEALTHY updates.
+        every: updates between two; so many of them are kept that one goes back NUM_HEALTHY
+            updates. What is saved in between, at a signal or the end, is not gone back to.
     """
 
     def __init__(self, learner, folder: Path, guard: Guard | None = None, every: int = NUM_HEALTHY):
-        self._num_kept = 2 + NUM_HEALTHY // every
+        self._every, self._num_kept = every, 2 + NUM_HEALTHY // every
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
         self._learner, self.folder, self._guard = learner, Path(folder), guard or Guard()
         self._memory = tf.Variable(self._guard.to_json())
@@ -46,7 +48,7 @@ class Checkpoints:
             manager, found = self._make_manager(), "names none of them"
         except ValueError:
             manager, found = None, "is damaged"
-        if manager and manager.latest_checkpoint:
+        if manager and manager.checkpoints:  # none, too, where the clock was set back
             return manager
         written = sorted((path.with_suffix("") for path in self.folder.glob("*.index")), key=_order)
         whole = [path for path in written if _damage(path) is None]
@@ -63,7 +65,7 @@ class Checkpoints:
         return tf.train.CheckpointManager(
             self._checkpoint,
             str(self.folder),
-            max_to_keep=self._num_kept,
+            max_to_keep=None,
             step_counter=self._learner.update_count,
         )
 
@@ -96,15 +98,26 @@ class Checkpoints:
         Damaged and later ones are forgotten. Divergence at `update` comes again from what is left,
         if the run is killed here: the same rollback follows.
         """
-        kept = list(self._good())[::-1]
-        while len(kept) > 1 and _order(kept[-1]) > update - NUM_HEALTHY:
-            kept.pop()
-        others = set(map(Path, self._manager.checkpoints)) - set(kept)
-        self._write_list(kept)
-        for file in (file for path in others for file in self.folder.glob(f"{path.name}.*")):
-            file.unlink()
-        self._manager = self._make_manager()
+        good = list(self._good())[::-1]
+        early = [path for path in self._regular(good) if _order(path) <= update - NUM_HEALTHY]
+        last = (early or good[:1])[-1]
+        with self._told_where_full():
+            self._keep_only(good[: good.index(last) + 1])
         self.restore()
+
+    def _regular(self, paths: list[Path]) -> list[Path]:
+        """Those that a run has however often it was interrupted."""
+        return [path for path in paths if _order(path) % self._every == 0]
+
+    def _keep_only(self, kept: list[Path]) -> None:
+        self._write_list(kept)
+        names = {path.name for path in kept}
+        for file in self.folder.glob("ckpt-*"):  # also halves of a save that was killed
+            if file.is_dir():
+                shutil.rmtree(file, ignore_errors=True)
+            elif file.name.partition(".")[0] not in names:
+                file.unlink()
+        self._manager = self._make_manager()
 
     def _read(self, path: Path) -> None:
         try:
@@ -142,20 +155,23 @@ class Checkpoints:
         update = int(self._learner.update_count)
         finite = (tf.reduce_all(tf.math.is_finite(weight)) for weight in self._learner.weights)
         if not all(map(bool, finite)):
-            raise diverged("a weight is not finite", update)
+            raise DivergenceError("a weight is not finite", update)
         self._memory.assign(self._guard.to_json())
-        try:
+        with self._told_where_full():
             path = Path(self._manager.save(checkpoint_number=update))
             write_json(_manifest(path), _sums(path))
+            paths = [Path(path) for path in self._manager.checkpoints]
+            oldest = min([*self._regular(paths)[-self._num_kept :], paths[-1]], key=_order)
+            self._keep_only(paths[paths.index(oldest) :])
+
+    @contextlib.contextmanager
+    def _told_where_full(self):
+        try:
+            yield
         except (tf.errors.OpError, OSError) as error:
             found = str(error).strip().split("\n")[0][:120]
             remedy = "Free space and run the same command: it goes on from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
-        for half in self.folder.glob("ckpt-*_temp"):  # of a save that was killed
-            shutil.rmtree(half, ignore_errors=True)
-        kept = {_manifest(Path(path)) for path in self._manager.checkpoints}
-        for stale in set(self.folder.glob("*.sha256.json")) - kept:
-            stale.unlink()
 
 
 def has_learned(folder: Path) -> bool:
@@ -184,7 +200,10 @@ def _damage(checkpoint: Path) -> str | None:
         expected = read_json(_manifest(checkpoint))
     except UserError:
         return "it has no readable manifest"
-    found = _sums(checkpoint)
+    try:
+        found = _sums(checkpoint)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
     wrong = sorted(name for name in expected if found.get(name) != expected[name])
     if not expected or wrong:
         return f"not as its manifest says: {', '.join(wrong) or 'nothing in it'}"

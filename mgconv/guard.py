@@ -1,21 +1,31 @@
 """What a healthy update looks like: scalars are watched by bands around their own running level."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mgconv.config import UserError
 
 NUM_WARM = 30  # values of a quantity ahead of the first judgement by its level
 DECAY = 0.99  # of the running level
+FOLLOWED = 4  # times the level at most is what it follows, so that it lags behind steady growth
 
 
 class DivergenceError(UserError):
-    """Training met a value that it should not."""
+    """Training met a value that it should not.
+
+    Attributes:
+        update: of that value.
+    """
+
+    def __init__(self, seen: str, update: int):
+        remedy = "Raise --curvature_penalty, lower --learning_rate or --drift, or change --recipe."
+        super().__init__("Training diverged", f"{seen}, at update {update}", remedy)
+        self.update = update
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Band:
     """Healthy absolute values of a quantity, as multiples of their running mean and absolutely."""
 
@@ -44,13 +54,23 @@ class Guard:
     Args:
         on_divergence: "rollback" and "stop" look at bands; "ignore" only for what is not finite.
         max_rollbacks: of a run; one more divergence ends it.
+        observed_saturated: share of the observed pixels that lie on a bound of [-1, 1], as many of
+            a drawing do; samples may have as many.
 
     Attributes:
         levels: quantity/size -> [number of values, running mean, sick ones in a row].
     """
 
-    def __init__(self, on_divergence: str = "rollback", max_rollbacks: int = 3):
+    def __init__(
+        self,
+        on_divergence: str = "rollback",
+        max_rollbacks: int = 3,
+        observed_saturated: float = 0.0,
+    ):
         self.on_divergence, self.max_rollbacks = on_divergence, max_rollbacks
+        band = BANDS["saturated"]
+        most = max(band.highest, (1 + observed_saturated) / 2)
+        self._bands = BANDS | {"saturated": dataclasses.replace(band, highest=most)}
         self.levels: dict[str, list[float]] = {}
 
     def look(self, update: int, scalars: Mapping[str, float]) -> None:
@@ -61,8 +81,8 @@ class Guard:
         """
         for name, value in scalars.items():
             if not math.isfinite(value):
-                raise diverged(f"{name} = {value}", update)
-            band = BANDS.get(name.split("/")[0])
+                raise DivergenceError(f"{name} = {value}", update)
+            band = self._bands.get(name.split("/")[0])
             if band and self.on_divergence != "ignore":
                 self._judge(name, abs(value), band, update)
 
@@ -70,13 +90,14 @@ class Guard:
         count, level, num_sick = self.levels.get(name, (0, 0.0, 0))
         if value <= band.highest and (count < NUM_WARM or band.holds(value, level)):
             count, num_sick = count + 1, 0
-            level += (value - level) * max(1 - DECAY, 1 / count)  # a plain mean at first
+            followed = value if count <= NUM_WARM else min(value, FOLLOWED * level)
+            level += (followed - level) * max(1 - DECAY, 1 / count)  # a plain mean at first
         else:
             num_sick += 1  # and no part of the level
         self.levels[name] = [count, level, num_sick]
         if num_sick >= band.patience:
             seen = f"{name} = {value:.2g}, usually {level:.2g}, {num_sick} updates in a row"
-            raise diverged(seen, update)
+            raise DivergenceError(seen, update)
 
     @property
     def health(self) -> str:
@@ -91,9 +112,3 @@ class Guard:
     def from_json(self, text: str) -> None:
         """Remembers what a checkpoint says."""
         self.levels = {name: list(level) for name, level in json.loads(text).items()}
-
-
-def diverged(seen: str, update: int) -> DivergenceError:
-    """The error that ends a run."""
-    remedy = "Raise --curvature_penalty, lower --learning_rate or --drift, or change --recipe."
-    return DivergenceError("Training diverged", f"{seen}, at update {update}", remedy)

@@ -27,7 +27,7 @@ class GridLearner(tf.Module):
         data_noise: standard deviation of the noise on observed images.
         averaged: a second net for the running average of the weights; synthesis then uses it.
         average_decay: decay of that average.
-        penalty: (U, synthesized images) -> what is taken from the likelihood.
+        penalty: (U, images, number of the update, seed) -> what is taken from the likelihood.
         change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
         jit_compile: chains are compiled by XLA.
         rate: the learning rate, where the optimizer has a schedule that begins with it.
@@ -43,7 +43,7 @@ class GridLearner(tf.Module):
         data_noise: float = 0.0,
         averaged: EnergyNet | None = None,
         average_decay: float = 0.0,
-        penalty: Callable[..., tf.Tensor | float] = lambda energy_fn, images: 0.0,
+        penalty: Callable[..., tf.Tensor | float] = lambda *of: 0.0,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
         jit_compile: bool = False,
         rate: tf.Variable | None = None,
@@ -99,7 +99,8 @@ class GridLearner(tf.Module):
             tape.watch([weight.value for weight in weights])
             # two calls: batch statistics of observed and synthesized images stay apart
             gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
-            objective = gap - self.penalty(self.net.fixed(), synthesized)
+            images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
+            objective = gap - self.penalty(self.net.fixed(), images, count, fold_in(seed, 2))
             # an all-reduce over devices sums, so each replica's share is divided by their number
             loss = -objective / tf.distribute.get_strategy().num_replicas_in_sync
         gradients = tape.gradient(loss, [weight.value for weight in weights])

@@ -64,6 +64,7 @@ def learn(
     else:
         run = Run(folder, config, data)
         learner.reset(config.seed, *start)
+    saturated = float(np.mean(np.abs(start[1]) >= 1))
     seconds = train(
         learner,
         stream,
@@ -72,7 +73,7 @@ def learn(
         run=run,
         cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
         num_profiled=config.profile,
-        guard=Guard(config.on_divergence, config.max_rollbacks),
+        guard=Guard(config.on_divergence, config.max_rollbacks, saturated),
     )
     return learner, seconds
 

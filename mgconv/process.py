@@ -26,9 +26,12 @@ def locked(folder: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             remedy = "Wait for it, or choose another --out."
             raise UserError("Another process is learning in", folder, remedy) from None
+        except OSError as error:  # a file system without locks
+            remedy = "Choose an --out on another file system."
+            raise UserError(f"Cannot lock {folder}", error.strerror, remedy) from None
         yield
 
 

@@ -1,5 +1,6 @@
 """One run, one folder: its settings, its metrics, its pictures."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -80,7 +81,7 @@ class Run:
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
         self._writer, self._config, self._data = None, config, data
-        if (self.folder / CONFIG_FILE).exists():
+        if self._is_begun():
             self._check_same(config, data)
         elif config.resume == "must":
             raise UserError(
@@ -93,10 +94,17 @@ class Run:
         Raises:
             UserError: one of those began another run in the meantime.
         """
-        if (self.folder / CONFIG_FILE).exists():
+        if self._is_begun():
             self._check_same(self._config, self._data)
         content = {"config": dataclasses.asdict(self._config), "data": self._data}
         write_json(self.folder / CONFIG_FILE, content)
+
+    def _is_begun(self):
+        try:
+            return (self.folder / CONFIG_FILE).exists()
+        except OSError as error:
+            remedy = "Give a folder that can be read and written."
+            raise UserError(f"Cannot read {self.folder}", error.strerror, remedy) from None
 
     def _check_same(self, config, data):
         if config.resume == "never":
@@ -114,7 +122,7 @@ class Run:
         import tensorflow as tf
 
         self._append({"update": update} | scalars)
-        with self._tensorboard().as_default(step=update):
+        with self._tensorboard(update):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
 
@@ -125,7 +133,7 @@ class Run:
         print(f"{self.folder}: {text}", flush=True)
         if text not in read_events(self.folder / "metrics.jsonl"):  # a resumed run comes by again
             self._append({"update": update, "event": text})
-        with self._tensorboard().as_default(step=update):
+        with self._tensorboard(update):
             tf.summary.text("events", text)
 
     def _append(self, line):
@@ -133,8 +141,11 @@ class Run:
             with (self.folder / "metrics.jsonl").open("a") as file:
                 file.write(json.dumps(strict(line)) + "\n")
         except OSError as error:
-            remedy = "Free space and run the same command again."
-            raise UserError(f"Cannot write in {self.folder}", error.strerror, remedy) from None
+            raise self._unwritable(error.strerror) from None
+
+    def _unwritable(self, found):
+        remedy = "Free space and run the same command again."
+        return UserError(f"Cannot write in {self.folder}", found, remedy)
 
     def rewind(self, update: int) -> None:
         """Forgets metrics logged after `update`: they will be logged again. Events have been."""
@@ -157,10 +168,11 @@ class Run:
 
         images = {name: to_uint8(x[:num]) for name, x in shown.items() if len(x.shape) == 4}
         top = max(batch.shape[1] for batch in images.values())
-        large = {name: enlarge(batch, max(top, 32)) for name, batch in images.items()}
+        shown_size = top * -(-32 // top)  # a multiple of every grid's, so that strips are as wide
+        large = {name: enlarge(batch, shown_size) for name, batch in images.items()}
         path = self.folder / "samples" / f"{update:06d}.png"
         save_png(path, np.concatenate([tile(batch, columns=num) for batch in large.values()]))
-        with self._tensorboard().as_default(step=update):
+        with self._tensorboard(update):
             for name, batch in large.items():
                 tf.summary.image(name, tile(batch, columns=4)[np.newaxis])  # its cards are narrow
             for name, values in shown.items():
@@ -182,18 +194,27 @@ class Run:
     def close(self) -> None:
         """Flushes TensorBoard's events."""
         if self._writer is not None:
-            self._writer.close()
+            import tensorflow as tf
+
+            with contextlib.suppress(tf.errors.OpError):  # a full disk has been told
+                self._writer.close()
             self._writer = None
 
-    def _tensorboard(self):
-        if self._writer is None:
-            import tensorflow as tf
-            from tensorboard.plugins.hparams import api
+    @contextlib.contextmanager
+    def _tensorboard(self, update):
+        """Where TensorBoard's summaries of an update go."""
+        import tensorflow as tf
+        from tensorboard.plugins.hparams import api
 
-            self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
-            with self._writer.as_default(step=0):  # a row of the HParams page
-                api.hparams(self._settings_as_text(), trial_id=str(self.folder))
-        return self._writer
+        try:
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
+                with self._writer.as_default(step=0):  # a row of the HParams page
+                    api.hparams(self._settings_as_text(), trial_id=str(self.folder))
+            with self._writer.as_default(step=update):
+                yield
+        except tf.errors.OpError as error:
+            raise self._unwritable(error.message) from None
 
     def _settings_as_text(self) -> dict[str, float | str]:
         """What HParams can show: numbers, else words."""

@@ -18,7 +18,7 @@ from mgconv.guard import DivergenceError, Guard
 from mgconv.process import locked, told_to_stop
 from mgconv.tracking import Run
 
-NUM_WARM = 3  # updates ahead of a profile
+NUM_UNTRACED = 3  # updates ahead of a profile
 NUM_TIMED = 20  # updates after the first by which --minutes becomes a number of updates
 RATE_FACTOR = 0.5  # of the learning rate at each rollback
 
@@ -116,11 +116,11 @@ def num_rollbacks(learner: Learner) -> int:
 
 def _roll_back(learner, checkpoints, run, guard, error):
     """Goes back, for other noise and half the learning rate; raises the error where it may not."""
-    count, update = num_rollbacks(learner) + 1, int(learner.update_count)
+    count = num_rollbacks(learner) + 1
     if guard.on_divergence != "rollback" or count > guard.max_rollbacks:
         raise error
     spent = checkpoints.seconds.numpy()
-    checkpoints.go_back(update)
+    checkpoints.go_back(error.update)
     checkpoints.seconds.assign(spent)
     for rate in learner.rates:
         rate.assign(RATE_FACTOR ** (count - num_rollbacks(learner)) * rate)
@@ -205,17 +205,17 @@ class _Session:
 
 
 class _Profile:
-    """A trace of `num` updates for TensorBoard, once a process, after NUM_WARM others."""
+    """A trace of `num` updates for TensorBoard, once a process, after NUM_UNTRACED others."""
 
     def __init__(self, folder: Path, num: int):
         self._folder, self._num, self._runs = folder, num, False
 
     def go_on(self, update: int) -> None:
         """Ahead of each update, counted from 1: starts or ends the trace where it is due."""
-        if self._num and update == NUM_WARM + 1:
+        if self._num and update == NUM_UNTRACED + 1:
             tf.profiler.experimental.start(str(self._folder / "tensorboard"))
             self._runs = True
-        elif update > NUM_WARM + self._num:
+        elif update > NUM_UNTRACED + self._num:
             self.close()
 
     def close(self) -> None:

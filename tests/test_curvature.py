@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mgconv.chains import FromCoarser
 from mgconv.config import Dynamics, grid_spec
-from mgconv.curvature import curvature, curvature_penalty
+from mgconv.curvature import EVERY, curvature, curvature_penalty
 from mgconv.energy import EnergyNet
 from mgconv.learner import GridLearner
 
@@ -27,42 +27,64 @@ def quadratic(eigenvalues):
 @pytest.mark.parametrize("where", [1, 2])
 @pytest.mark.parametrize("eigenvalue", [3.0, -3.0])
 def test_a_quadratic_is_as_curved_everywhere_as_its_eigenvalue(where, eigenvalue):
-    found = curvature(quadratic(eigenvalue), images(where))
+    found = curvature(quadratic(eigenvalue), images(where), SEED)
     np.testing.assert_allclose(found, eigenvalue, rtol=1e-3)
 
 
 def test_one_steep_direction_among_sixteen_is_found_and_not_overstated():
     steep = tf.reshape([30.0] + 15 * [1.0], (4, 4, 1))
-    found = curvature(quadratic(steep), images(1, (64, 4, 4, 1)))
-    assert np.all(found < 30.01) and np.median(found) > 29.9
+    found = curvature(quadratic(steep), images(1, (64, 4, 4, 1)), SEED)
+    assert np.all(found < 30.01) and np.all(found > 29.9)
+
+
+def test_a_direction_that_is_concave_does_not_hide_a_convex_one():
+    saddle = tf.reshape([30.0, -60.0] + 14 * [1.0], (4, 4, 1))
+    found = curvature(quadratic(saddle), images(1, (64, 4, 4, 1)), SEED)
+    assert np.all(found < 30.01) and np.all(found > 29.9)
+
+
+def test_images_that_are_not_finite_have_no_curvature_and_stop_nothing():
+    x = tf.concat([images(1), tf.fill(SHAPE, np.nan)], axis=0)
+    found = curvature(quadratic(3.0), x, SEED)
+    np.testing.assert_allclose(found, 4 * [3.0] + 4 * [np.nan], rtol=1e-3)
 
 
 def test_a_slope_has_no_curvature():
     slope = lambda x: 5 * tf.reduce_sum(x, axis=[1, 2, 3])  # noqa: E731
-    np.testing.assert_array_equal(curvature(slope, images(1)), 0.0)
+    np.testing.assert_array_equal(curvature(slope, images(1), SEED), 0.0)
+
+
+def penalty_of(f, x, update=0, weight=2.0, drift=0.02):
+    """The penalty as it counts on average: it is taken EVERY-fold at every EVERY-th update."""
+    return curvature_penalty(weight, drift)(f, x, tf.constant(update), SEED) / EVERY
 
 
 @pytest.mark.parametrize(
     "eigenvalue, expected", [(75.0, 2 * 0.5), (100.0, 2 * 1.0), (50.0, 0.0), (40.0, 0), (-100.0, 0)]
 )
 def test_only_what_comes_near_to_overshooting_is_penalized(eigenvalue, expected):
-    found = curvature_penalty(2.0, drift=0.02)(quadratic(eigenvalue), images(1))
+    found = penalty_of(quadratic(eigenvalue), images(1))
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_it_looks_at_a_quarter_of_the_batch():
+def test_it_is_taken_at_every_fourth_update():
+    found = [float(penalty_of(quadratic(100.0), images(1), update)) for update in range(8)]
+    np.testing.assert_allclose(found, [2.0, 0, 0, 0] * 2, atol=2e-3)
+
+
+def test_it_looks_at_every_fourth_image():
     x = images(1, (8, 4, 4, 1))
     quartic = lambda x: tf.reduce_sum(x**4, axis=[1, 2, 3])  # noqa: E731
-    expected = np.mean(np.maximum(0, 0.5 * curvature(quartic, x[:2]) - 1))
-    found = curvature_penalty(1.0, drift=0.5)(quartic, x)
+    expected = np.mean(np.maximum(0, 0.5 * curvature(quartic, x[::EVERY], SEED) - 1))
     assert expected > 0
+    found = penalty_of(quartic, x, weight=1.0, drift=0.5)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_an_energy_learned_with_it_becomes_flatter_until_steps_no_longer_overshoot():
     def learned(weight):
         net = EnergyNet(grid_spec("paper", 4, 0.05), 1, normalization="none", activation="silu")
-        sharpest = lambda: np.mean(curvature(net.fixed(), images(1)))  # noqa: E731
+        sharpest = lambda: np.mean(curvature(net.fixed(), images(1), SEED))  # noqa: E731
         drift = 2 / sharpest()
         dynamics, optimizer = Dynamics(3, drift, 0.0), keras.optimizers.SGD(1e-3)
         penalty = curvature_penalty(weight, drift)

@@ -30,6 +30,20 @@ def test_healthy_series_pass(name):
     assert seen(Guard(), name, HEALTHY[name]) is None
 
 
+def test_samples_may_be_as_saturated_as_the_images():
+    drawings = np.full(200, 0.93)
+    assert seen(Guard(), "saturated/8", drawings) is not None
+    assert seen(Guard(observed_saturated=0.93), "saturated/8", drawings) is None
+    assert seen(Guard(observed_saturated=0.93), "saturated/8", [*drawings, *[1.0] * 10])[0] == 210
+
+
+@pytest.mark.parametrize("factor", [1.05, 1.2, 1.9])
+def test_steady_growth_without_end_alarms_early(factor):
+    growth = factor ** np.arange(400)
+    update, _ = seen(Guard(), "gap/16", [*[1.0] * NUM_WARM, *growth])
+    assert growth[update - NUM_WARM - 1] < 1e9
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("mode", ["rollback", "stop", "ignore"])
 def test_what_is_not_finite_alarms_at_once(value, mode):

@@ -243,6 +243,16 @@ def test_a_line_of_metrics_is_on_disk_at_once(run):
     assert read_metrics(run.folder / "metrics.jsonl")[0]["gap/8"] == 0.25
 
 
+@pytest.mark.parametrize("sizes", [(7, 14, 28), (4, 28), (3, 6, 12), (4, 16, 64)])
+def test_strips_of_all_grids_are_as_wide(run, sizes):
+    run.preview(1, {f"synthesized/{size}": np.zeros([2, size, size, 1]) for size in sizes})
+    with Image.open(run.folder / "samples" / "000001.png") as picture:
+        width, height = picture.size
+    side = (width + 1) // 16 - 1
+    assert side >= 32 and all(side % size == 0 for size in sizes)
+    assert height == side * len(sizes)
+
+
 def test_metrics_are_written_for_tensorboard_too(run):
     run.log(3, {"gap/4": 0.5})
     run.close()
