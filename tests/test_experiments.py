@@ -184,6 +184,8 @@ BAD = [
     ("sweep", ["--vary=drift=1,-2"], "--drift is out of range: -2.0"),
     ("sweep", ["--vary=drift=1,fast"], "flag --drift=fast"),
     ("sweep", ["--vary=drift=1", "--vary=drift=2"], "A setting is varied twice"),
+    ("sweep", ["--vary=drift=.1,0.1"], "A value of drift is given twice"),
+    ("sweep", ["--minutes=1", "--vary=num_updates=5,9"], "Two budgets"),
     ("train", ["--classes=each", "--batch_size=200"], "A batch is larger than a class: 200; 0 1"),
     ("exp2_classification", ["--num_labels=many"], "--num_labels is no list of numbers"),
     ("exp2_classification", ["--num_labels=5"], "Give between 20 and 1257"),

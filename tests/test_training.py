@@ -1,6 +1,8 @@
 """The loop: interrupted is uninterrupted, divergence is caught, bad checkpoints are told."""
 
 import contextlib
+import errno
+import fcntl
 import itertools
 import signal
 import time
@@ -569,6 +571,16 @@ def test_a_folder_has_one_learner_at_a_time(open_run):
     with locked(run.folder):
         assert "Another process is learning in" in one_line(lambda: go(Toy(), open_run()))
     go(Toy(), open_run())
+
+
+def test_a_file_system_without_locks_is_told_as_that(open_run, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    message = one_line(lambda: go(Toy(), open_run()))
+    assert "Cannot lock" in message
+    assert "No locks available" in message
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
