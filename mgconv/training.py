@@ -85,7 +85,7 @@ def train(
         undid; tracing and pictures left out.
 
     Raises:
-        DivergenceError: and no rollback is left; the last checkpoint is good.
+        DivergenceError: and no rollback is left; the last checkpoint is whole and finite.
         UserError: a checkpoint cannot be read or written; another process learns in the folder.
         KeyboardInterrupt: SIGTERM or SIGINT came; where all was saved, it says so.
     """
