@@ -68,6 +68,9 @@ def config_for(**given) -> Config:
     """
     from mgconv.datasets import DATASETS
 
+    if {"num_updates", "minutes"} <= set(given):
+        found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
+        raise UserError("Two budgets", found, "Give one of them.")
     dataset = given.get("dataset", Config.dataset)
     row = DATASETS[choose("data set", dataset, DATASETS)]
     return make_config({"grids": row.grids}, **given)

@@ -245,11 +245,7 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     """
     presets = (defaults or {}) | SCALES[choose("scale", given.get("scale", Config.scale), SCALES)]
     presets |= RECIPES[choose("recipe", given.get("recipe", Config.recipe), RECIPES)]
-    num_updates, minutes = given.get("num_updates"), given.get("minutes")
-    if num_updates is not None and minutes is not None:
-        found = f"--num_updates={num_updates} --minutes={minutes}"
-        raise UserError("Two budgets", found, "Give one of them.")
-    if num_updates is not None:
+    if given.get("num_updates") is not None:
         presets.pop("minutes", None)
     return Config(**(presets | given))
 
