@@ -55,6 +55,7 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
         given["grids"] = _read_grids(given["grids"])
     if "reference_sigma" in given:
         given["reference_sigma"] = _read_sigma(given["reference_sigma"])
+    refuse_two_budgets(given)
     if "image_dir" in given:
         given.setdefault("dataset", "image_dir")
     return given
@@ -68,9 +69,6 @@ def config_for(**given) -> Config:
     """
     from mgconv.datasets import DATASETS
 
-    if {"num_updates", "minutes"} <= set(given):
-        found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
-        raise UserError("Two budgets", found, "Give one of them.")
     dataset = given.get("dataset", Config.dataset)
     row = DATASETS[choose("data set", dataset, DATASETS)]
     return make_config({"grids": row.grids}, **given)
@@ -120,6 +118,13 @@ def compared_methods(
         remedy = "Every comparison shows it; add it."
         raise UserError("--methods leaves out", "multigrid", remedy)
     return methods
+
+
+def refuse_two_budgets(given: dict[str, typing.Any]) -> None:
+    """Raises a UserError where a person gave both budgets."""
+    if {"num_updates", "minutes"} <= set(given):
+        found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
+        raise UserError("Two budgets", found, "Give one of them.")
 
 
 def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:

@@ -22,6 +22,7 @@ from experiments.common import (
     given_settings,
     load_split,
     main,
+    refuse_two_budgets,
     scorer_settings,
     start_tensorflow,
 )
@@ -60,6 +61,7 @@ def run(values) -> None:
         raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
     points = [{name: point[name][0] for name in point} for point in grid]
     names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
+    refuse_two_budgets(given | points[0])
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers import make_scorer

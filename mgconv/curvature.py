@@ -55,9 +55,8 @@ def curvature(energy_fn: EnergyFn, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         changes.append(change := change_along(directions[-1]))
     spanned = tf.stack(directions, axis=1)
     hessian = tf.einsum("bkxyc,blxyc->bkl", spanned, tf.stack(changes, axis=1))
-    hessian = tf.where(
-        tf.math.is_finite(hessian), hessian, 0.0
-    )  # the guard is to find it, not eigh
+    # eigh stops at what is not finite, which is for the guard to find
+    hessian = tf.where(tf.math.is_finite(hessian), hessian, 0.0)
     _, vectors = tf.linalg.eigh((hessian + tf.linalg.matrix_transpose(hessian)) / 2)
     steepest = tf.einsum("bk,bkxyc->bxyc", vectors[..., -1], spanned)
     steepest = tf.stop_gradient(_unit(steepest))

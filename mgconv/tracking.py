@@ -204,10 +204,11 @@ class Run:
     def _tensorboard(self, update):
         """Where TensorBoard's summaries of an update go."""
         import tensorflow as tf
-        from tensorboard.plugins.hparams import api
 
         try:
             if self._writer is None:
+                from tensorboard.plugins.hparams import api
+
                 self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
                 with self._writer.as_default(step=0):  # a row of the HParams page
                     api.hparams(self._settings_as_text(), trial_id=str(self.folder))

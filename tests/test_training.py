@@ -284,6 +284,11 @@ def events(run):
     return read_events(run.folder / "metrics.jsonl")
 
 
+def ending(learner, run):
+    """What an interrupted run must have in common with the uninterrupted one."""
+    return [float(learner.weight), float(learner.rate), events(run), logged(run)]
+
+
 def far(num_updates=60):
     """Checkpoints that rollbacks can choose between."""
     return {"num_updates": num_updates, "cadence": Cadence(1, 10, 100)}
@@ -359,7 +364,7 @@ def test_a_run_interrupted_around_a_rollback_is_the_uninterrupted_one(stop, tmp_
             learner = Toy(sick=[45])
             with contextlib.suppress(KeyboardInterrupt):
                 go(learner, run, batches=batches, **far())
-        ends.append([float(learner.weight), float(learner.rate), events(run), logged(run)])
+        ends.append(ending(learner, run))
     assert ends[0] == ends[1]
 
 
@@ -371,7 +376,7 @@ def test_a_rollback_does_not_go_to_what_was_saved_at_a_stop(ends, tmp_path, tiny
         run = Run(tmp_path / name, tiny(), DATA)
         for end in stops:
             go(learner := Toy(sick=[45]), run, **far(end))
-        found.append([float(learner.weight), float(learner.rate), events(run), logged(run)])
+        found.append(ending(learner, run))
     assert found[0] == found[1]
 
 
@@ -384,8 +389,17 @@ def test_scalars_that_are_read_late_do_not_change_where_a_rollback_goes(sick, tm
             with contextlib.suppress(KeyboardInterrupt):
                 cadence = Cadence(10, 10, 100)
                 go(learner := Toy(sick=[sick]), run, 60, batches=batches, cadence=cadence)
-        found.append([float(learner.weight), float(learner.rate), events(run), logged(run)])
+        found.append(ending(learner, run))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001", "sha256.json"])
+def test_a_checkpoint_that_lost_a_file_does_not_stop_later_ones(part, open_run):
+    run = open_run()
+    go(Toy(), run, **far(30))
+    (run.checkpoints / f"ckpt-20.{part}").unlink()
+    go(learner := Toy(), run, **far(35))
+    assert (learner.calls, float(learner.weight)) == (5, 35 * 36 / 2)
 
 
 def test_a_clock_that_was_set_back_loses_no_checkpoint(open_run, monkeypatch):
