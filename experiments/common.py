@@ -26,6 +26,10 @@ from mgconv.config import (
 
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
+OF_ENERGIES = {"recipe", "decay_epochs", "pool_size", "jit_compile", "mixed_precision"}.union(
+    *RECIPES.values()
+)  # settings that no baseline reads
 
 
 def define_config_flags(values: flags.FlagValues, names: Iterable[str] = CONFIG_FIELDS) -> None:
@@ -56,6 +60,7 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
     if "reference_sigma" in given:
         given["reference_sigma"] = _read_sigma(given["reference_sigma"])
     refuse_two_budgets(given)
+    refuse_unread(given)
     if "image_dir" in given:
         given.setdefault("dataset", "image_dir")
     return given
@@ -125,6 +130,14 @@ def refuse_two_budgets(given: dict[str, typing.Any]) -> None:
     if {"num_updates", "minutes"} <= set(given):
         found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
         raise UserError("Two budgets", found, "Give one of them.")
+
+
+def refuse_unread(given: dict[str, typing.Any]) -> None:
+    """Raises a UserError where a baseline is to learn and a setting of energies was given, too."""
+    unread = [f"--{name}={given[name]}" for name in CONFIG_FIELDS if name in OF_ENERGIES & {*given}]
+    if given.get("method") in BASELINES and unread:
+        found = ", ".join(unread)
+        raise UserError(f"--method={given['method']} does not read", found, "Leave it out.")
 
 
 def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from absl import flags
 
 from experiments.common import (
+    SHARED_FIELDS,
     compared_methods,
     define_config_flags,
     define_scorer_flags,
@@ -42,7 +43,7 @@ def define_flags(values) -> None:
     flags.DEFINE_list("scorers", ["classifier"], "judges of the samples: classifier, and one of "
                       "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip
     define_scorer_flags(values)
-    define_config_flags(values)
+    define_config_flags(values, SHARED_FIELDS)
 
 
 def run(values) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments.common import (
+    SHARED_FIELDS,
     compared_methods,
     define_config_flags,
     given_settings,
@@ -43,7 +44,7 @@ def define_flags(values) -> None:
     flags.DEFINE_integer("num_cnn_draws", 2, "of labels for the CNN", 2, flag_values=values)
     flags.DEFINE_bool("inductive", False, "learn features without the test images",
                       flag_values=values)  # fmt: skip
-    define_config_flags(values)
+    define_config_flags(values, SHARED_FIELDS)
 
 
 def run(values) -> None:

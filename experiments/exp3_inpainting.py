@@ -10,6 +10,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments.common import (
+    SHARED_FIELDS,
     compared_methods,
     define_config_flags,
     given_settings,
@@ -42,7 +43,7 @@ def define_flags(values) -> None:
                          2, flag_values=values)  # fmt: skip
     flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
                       "experiment 1", flag_values=values)  # fmt: skip
-    define_config_flags(values)
+    define_config_flags(values, SHARED_FIELDS)
 
 
 def run(values) -> None:

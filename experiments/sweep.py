@@ -23,6 +23,7 @@ from experiments.common import (
     load_split,
     main,
     refuse_two_budgets,
+    refuse_unread,
     scorer_settings,
     start_tensorflow,
 )
@@ -62,6 +63,8 @@ def run(values) -> None:
     points = [{name: point[name][0] for name in point} for point in grid]
     names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
     refuse_two_budgets(given | points[0])
+    if "method" not in varied:
+        refuse_unread(given | points[0])
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers import make_scorer

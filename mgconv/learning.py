@@ -11,7 +11,7 @@ from mgconv.baselines.gan import GANS, GanLearner
 from mgconv.building import build_learner
 from mgconv.config import BASELINES, Config, UserError
 from mgconv.datasets import ImageSet, batches
-from mgconv.devices import make_strategy, own_folder
+from mgconv.devices import make_strategy, own_folder, refuse_apart
 from mgconv.guard import Guard
 from mgconv.images import to_float
 from mgconv.learner import MultigridLearner
@@ -74,6 +74,7 @@ def learn(
         cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
         num_profiled=config.profile,
         guard=Guard(config.on_divergence, config.max_rollbacks, saturated),
+        restored=lambda: refuse_apart(learner, strategy),
     )
     return learner, seconds
 

@@ -67,6 +67,7 @@ def train(
     cadence: Cadence = Cadence(),
     num_profiled: int = 0,
     guard: Guard | None = None,
+    restored: Callable[[], None] = lambda: None,
 ) -> float:
     """Learns until `num_updates`, from where the run's last checkpoint stands.
 
@@ -79,6 +80,7 @@ def train(
         cadence: of lines of metrics, checkpoints, pictures.
         num_profiled: updates traced for TensorBoard's profiler, after a few others.
         guard: watches every update and says what follows divergence.
+        restored: called where the run stands at its last checkpoint.
 
     Returns:
         Seconds spent in updates, all sessions of the run together, also in those that a rollback
@@ -95,6 +97,7 @@ def train(
         checkpoints = Checkpoints(learner, run.checkpoints, guard, cadence.checkpoint)
         if not checkpoints.restore():
             checkpoints.save()  # so that there is always one to go back to
+        restored()
         profile = _Profile(run.folder, num_profiled)
         session = _Session(learner, batches, run, cadence, guard, checkpoints, told, profile)
         while True:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -70,7 +71,8 @@ def test_what_cannot_be_shared_is_told(found):
     assert "cannot share the learning of: dcgan" in gan
 
 
-def test_two_processes_learn_what_one_learns(found, tmp_path):
+def two_workers(folder) -> list[dict]:
+    """What two processes say that learn in a folder together."""
     ports = []
     for _ in range(2):
         with socket.socket() as free:
@@ -78,13 +80,19 @@ def test_two_processes_learn_what_one_learns(found, tmp_path):
             ports.append(free.getsockname()[1])
     cluster = {"worker": [f"localhost:{port}" for port in ports]}
     workers = [
-        start("worker", tmp_path, TF_CONFIG=json.dumps({"cluster": cluster, "task": task}))
+        start("worker", folder, TF_CONFIG=json.dumps({"cluster": cluster, "task": task}))
         for task in ({"type": "worker", "index": 0}, {"type": "worker", "index": 1})
     ]
-    for process in workers:
-        np.testing.assert_allclose(answer(process)["weights"], found["one"], atol=1e-5)
+    return [answer(process) for process in workers]
+
+
+def test_two_processes_learn_what_one_learns(found, tmp_path):
+    for said in two_workers(tmp_path):
+        np.testing.assert_allclose(said["weights"], found["one"], atol=1e-5)
     assert (tmp_path / "config.json").exists()
-    assert (tmp_path / "worker-1" / "checkpoints").exists()
+    shutil.rmtree(tmp_path / "worker-1" / "checkpoints")
+    for said in two_workers(tmp_path):  # the second would learn alone, and wait for ever
+        assert "Workers stand at different updates: [5, 0]" in said["refused"]
 
 
 def test_a_deterministic_run_has_the_same_bits_twice(tmp_path):

@@ -35,7 +35,10 @@ def weights(learner) -> list[float]:
 
 def worker(folder: Path, make_config) -> dict:
     """One of two processes that TF_CONFIG joins."""
-    return {"weights": weights(learn(make_config(**QUIET), images(), folder)[0])}
+    try:
+        return {"weights": weights(learn(make_config(**QUIET), images(), folder)[0])}
+    except UserError as error:
+        return {"refused": str(error)}
 
 
 def replicas(folder: Path, make_config) -> dict:
