@@ -90,9 +90,22 @@ def _build_optimizer(config: Config, rate: tf.Variable, updates_per_epoch: int):
     schedule = keras.optimizers.schedules.ExponentialDecay(
         rate, num_updates, config.learning_rate_decay, staircase=True
     )
+    if config.warm_up:
+        schedule = WarmUp(schedule, config.warm_up)
     if config.optimizer == "sgd":
         return keras.optimizers.SGD(schedule, momentum=config.beta1)
     return keras.optimizers.Adam(schedule, beta_1=config.beta1, epsilon=1e-8)  # TF 1's epsilon
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule whose first `num_updates` rates rise to it in equal steps."""
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, num_updates: int):
+        self._schedule, self._num_updates = schedule, num_updates
+
+    def __call__(self, step):
+        share = tf.minimum(1.0, (tf.cast(step, tf.float32) + 1) / self._num_updates)
+        return share * self._schedule(step)
 
 
 def _changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:

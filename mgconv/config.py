@@ -110,8 +110,8 @@ SCALES = {
 }
 
 
-NORMALIZATIONS, OBJECTIVES = ("batch", "kernels", "none"), ("generative", "conditional")
-PRECISIONS = ("float32", "bfloat16")
+NORMALIZATIONS = ("batch", "kernels", "spectral", "group", "none")
+OBJECTIVES, PRECISIONS = ("generative", "conditional"), ("float32", "bfloat16")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
 ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
 _LEGAL = {
@@ -174,6 +174,7 @@ class Config:
     optimizer: str = _setting("sgd", "with momentum beta1, or", choices=("sgd", "adam"))
     beta1: float = _setting(0.9, "momentum of sgd, beta1 of adam", SHARE)
     learning_rate: float = _setting(0.3, "learning rate of every grid", ABOVE_0)
+    warm_up: int = _setting(0, "updates over which the learning rate rises to its value", FROM_0)
     learning_rate_decay: float = _setting(1.0, "its factor every decay_epochs epochs", ABOVE_0)
     decay_epochs: int = _setting(12, "epochs between decays of the learning rate", ABOVE_0)
     curvature_penalty: float = _setting(0.0, "weight of curvature that steps overshoot by", FROM_0)

@@ -9,7 +9,14 @@ import tensorflow as tf
 from mgconv.config import Conv, GridSpec, grid_spec
 from mgconv.energy import EnergyNet
 from mgconv.langevin import energy_gradient
-from mgconv.normalization import GAIN, NORMALIZATIONS, BatchStatistics, NormalizedKernels
+from mgconv.normalization import (
+    GAIN,
+    NORMALIZATIONS,
+    BatchStatistics,
+    GroupStatistics,
+    NormalizedKernels,
+    SpectralKernels,
+)
 
 SPEC = GridSpec(4, (Conv(3, 3, 1), Conv(4, 3, 2)))
 
@@ -157,12 +164,41 @@ def test_maps_of_normalized_kernels_keep_their_spread_from_layer_to_layer():
     assert all(0.3 < spread < 3 for spread in spreads)
 
 
+def test_spectral_kernels_have_largest_singular_value_1_and_the_gradient_of_that():
+    kernel = np.random.default_rng(0).normal(0, 7, [3, 3, 2, 5])
+
+    def folded(kernel):
+        return SpectralKernels().fold(tf.constant(kernel), tf.range(5.0))
+
+    values = np.linalg.svd(kernel.reshape(-1, 5), compute_uv=False)
+    np.testing.assert_allclose(folded(kernel)[0], kernel / values[0], rtol=1e-12)
+    np.testing.assert_array_equal(folded(kernel)[1], np.arange(5))
+    probe = np.random.default_rng(1).normal(size=kernel.shape)
+    with tf.GradientTape() as tape:
+        tape.watch(x := tf.constant(kernel))
+        along = tf.reduce_sum(probe * SpectralKernels().fold(x, None)[0])
+    step = 1e-5 * np.random.default_rng(2).normal(size=kernel.shape)
+    ends = [np.sum(probe * folded(kernel + sign * step)[0]) for sign in (1, -1)]
+    expected = np.sum(tape.gradient(along, x) * step) * 2
+    assert ends[0] - ends[1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_group_statistics_are_of_each_image_and_group():
+    layer, x = GroupStatistics(), np.random.default_rng(0).normal(3, 5, [2, 4, 4, 96])
+    y = np.reshape(layer(np.float32(x)), [2, 16, 32, 3])
+    np.testing.assert_allclose(y.mean((1, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std((1, 3)), 1, rtol=1e-2)
+    few = GroupStatistics()
+    few.build([None, 4, 4, 10])  # 32 do not divide 10
+    assert few.groups == 2
+
+
 def test_f_depends_on_the_neighbors_only_with_batch_statistics():
     x, others = random_images(seed=0), random_images(seed=1)
     changed = tf.concat([x[:1], others[1:]], axis=0)
     batch = EnergyNet(SPEC, 1, normalization="batch")
     assert abs(float(batch.f(x)[0] - batch.f(changed)[0])) > 1e-3
-    for normalization in ("kernels", "none"):
+    for normalization in set(NORMALIZATIONS) - {"batch"}:
         alone = EnergyNet(SPEC, 1, normalization=normalization)
         assert float(alone.f(x)[0]) == float(alone.f(changed)[0])
         np.testing.assert_allclose(alone.f(x[:1])[0], alone.f(x)[0], rtol=1e-5)
@@ -206,7 +242,7 @@ def test_kernels_of_equal_shape_are_drawn_apart():
     assert not np.array_equal(kernels[1], kernels[2])
 
 
-@pytest.mark.parametrize("normalization", ["batch", "none"])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_a_checkpoint_holds_every_weight(normalization, tmp_path):
     net, other = (EnergyNet(SPEC, 1, seed, normalization) for seed in (0, 1))
     for index, weight in enumerate(net.weights):

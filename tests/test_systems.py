@@ -60,6 +60,17 @@ def test_the_learning_rate_falls_in_stairs_of_epochs(tiny):
         assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_learning_rate_rises_in_equal_steps_of_the_warm_up(optimizer, tiny):
+    learner = built(tiny(learning_rate=0.3, warm_up=10, optimizer=optimizer))
+    optimizer = learner.grids[0].optimizer
+    for update, expected in ((0, 0.03), (1, 0.06), (9, 0.3), (10, 0.3), (999, 0.3)):
+        optimizer.iterations.assign(update)
+        assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-5)
+    learner.grids[0].rate.assign(0.15)  # as a rollback does
+    assert float(optimizer.learning_rate) == pytest.approx(0.15, rel=1e-5)
+
+
 def test_optimizers_are_the_authors(tiny):
     sgd = built(tiny(recipe="paper")).grids[0].optimizer
     assert isinstance(sgd, keras.optimizers.SGD)
