@@ -50,7 +50,7 @@ bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, update
 	$(RUN) benchmarks.scaling
 	$(RUN) benchmarks.data
 
-faults: $(INSTALLED)  ## what a run survives: kill -9, damage, a full disk; writes runs/faults/report.md
+faults: $(INSTALLED)  ## what a run survives: kill -9, damage, a full disk; writes runs/faults/faults.json
 	$(RUN) benchmarks.faults $(FLAGS)
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006

@@ -3,7 +3,7 @@
 python -m benchmarks.faults --num_kills=40
 
 Every trial ends with the same weights as a run that nothing happened to, bit for bit, or says in
-one line what is wrong. The table goes to runs/faults/report.md.
+one line what is wrong. The table goes to runs/faults/faults.json.
 """
 
 import os
@@ -19,12 +19,10 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from benchmarks.turns import report
 from experiments.common import main, start_tensorflow
-from experiments.report import markdown_table
 from mgconv.config import UserError
-from mgconv.images import replace_file
-from mgconv.records import read_events, read_lines, read_metrics, write_json
-from mgconv.tracking import provenance
+from mgconv.records import read_events, read_lines, read_metrics
 
 SETTINGS = [
     "--dataset=digits", "--classes=3", "--scale=quick", "--width=0.1", "--batch_size=16",
@@ -44,6 +42,8 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Does all trials; prints and writes the table."""
     folder = Path(values["out"].value)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "whole").exists():
+        raise UserError("--out holds other files, it would be emptied", folder, "Give another.")
     shutil.rmtree(folder, ignore_errors=True)
     start_tensorflow()
     trials = Trials(folder, values["num_updates"].value, random.Random(values["seed"].value))
@@ -55,12 +55,10 @@ def run(values) -> None:
         trials.sick_batch(),
     ]
     header = ["fault", "times", "what was seen", "the end"]
-    table = markdown_table(header, [[str(cell) for cell in row] for row in rows])
-    print(table)
-    replace_file(folder / "report.md", table + "\n")
-    write_json(folder / "results.json", {"header": header, "rows": rows} | provenance())
+    cells = [[str(cell) for cell in row] for row in rows]
+    report(str(folder), "faults", "What a run survives", header, cells)
     if any(row[-1] != SAME and row[-1] != FINITE for row in rows):
-        raise UserError("Something was lost", f"see {folder}/report.md", "This is a bug.")
+        raise UserError("Something was lost", f"see {folder}/faults.json", "This is a bug.")
 
 
 SAME, FINITE = "the same, bit for bit", "all updates, all finite"

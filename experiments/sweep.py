@@ -2,6 +2,7 @@
 
 python -m experiments.sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
 python -m experiments.sweep --vary=recipe=modern,photographs --vary=seed=0,1,2 --image_dir=faces.zip
+python -m experiments.sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
 
 One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training
 image is held out: with --scorer samples are scored against those. Once the settings are chosen,
@@ -30,6 +31,7 @@ from experiments.common import (
 from experiments.tables import join
 from mgconv.config import UserError, choose
 
+AS_GIVEN = "as given"  # the run in which nothing is varied
 HELD_OUT = 10  # every so many training images are not learned
 MOST_SCORED = 2000  # images that samples are scored against
 HEALTH = ("gap", "contrast", "drift_rms", "saturated")  # of the top grid, over the last quarter
@@ -40,6 +42,8 @@ def define_flags(values) -> None:
     flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a flag of training and its values; with "
                               "several --vary all combinations are learned",
                               flag_values=values)  # fmt: skip
+    flags.DEFINE_bool("one_at_a_time", False, "no combinations: each value of each --vary alone, "
+                      "and the settings as they are", flag_values=values)  # fmt: skip
     flags.DEFINE_enum("against", "held_out", ["held_out", "test"], "what samples are scored "
                       "against: to choose settings, or to report what was chosen",
                       flag_values=values)  # fmt: skip
@@ -57,14 +61,16 @@ def run(values) -> None:
     if len(varied) < len(values["vary"].value):
         found = ", ".join(values["vary"].value)
         raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
-    grid = ParameterGrid(varied)
-    if grid.param_grid == [{}]:
+    if not varied:
         raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
+    alone = [{}, *({name: listed} for name, listed in varied.items())]
+    grid = ParameterGrid(alone if values["one_at_a_time"].value else varied)
     points = [{name: point[name][0] for name in point} for point in grid]
-    names = [",".join(f"{n}={point[n][1]}" for n in point) for point in grid]
-    refuse_two_budgets(given | points[0])
-    if "method" not in varied:
-        refuse_unread(given | points[0])
+    names = [",".join(f"{n}={point[n][1]}" for n in point) or AS_GIVEN for point in grid]
+    for point in points:
+        refuse_two_budgets(given | point)
+        if "method" not in varied:
+            refuse_unread(given | point)
     configs = {n: config_for(**given | point) for n, point in zip(names, points)}
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
@@ -78,7 +84,7 @@ def run(values) -> None:
         place = folder / name.replace("/", "-")
         sides = learned_and_held(config, against)
         rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
-    print(f"Report: {write_report(folder, points[0], rows, chosen, against)}")
+    print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
 
 
 def _values(text: str) -> tuple[str, list[tuple]]:
@@ -231,7 +237,7 @@ def _over_seeds(table: dict, rows: dict[str, dict]) -> dict:
     joined: dict[str, list] = {}
     for name, *cells in table["rows"]:
         settings = rows[name]["settings"]
-        kept = ",".join(f"{n}={settings[n]}" for n in settings if n != "seed") or "all"
+        kept = ",".join(f"{n}={settings[n]}" for n in settings if n != "seed") or AS_GIVEN
         joined.setdefault(kept, []).append(cells)
     header = [table["header"][0], "seeds", *table["header"][1:]]
     lines = [[n, str(len(runs)), *map(join, zip(*runs))] for n, runs in joined.items()]

@@ -660,6 +660,36 @@ def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/checkpoints/*")} == before
 
 
+def test_a_sweep_can_change_one_setting_at_a_time(tmp_path, monkeypatch):
+    from experiments import sweep
+
+    configs = {}
+
+    def learn_and_score(config, point, folder, *others):
+        configs[folder.name] = config
+        return {"settings": point, "facts": {"all": {"updates": 1, "seconds": 1.0}}}
+
+    monkeypatch.setattr(sweep, "learn_and_score", learn_and_score)
+    vary = ["--vary=drift=2,3", "--vary=seed=1,2", "--vary=activation=relu"]
+    given = ["--one_at_a_time", "--noise=0.5", "--dataset=digits", f"--out={tmp_path}"]
+    call("sweep", *vary, *given)
+    default = common.config_for(dataset="digits", noise=0.5)
+    found = {name: (c.drift, c.seed, c.activation, c.noise) for name, c in configs.items()}
+    assert found == {
+        "as given": (default.drift, 0, "silu", 0.5),
+        "drift=2": (2.0, 0, "silu", 0.5),
+        "drift=3": (3.0, 0, "silu", 0.5),
+        "seed=1": (default.drift, 1, "silu", 0.5),
+        "seed=2": (default.drift, 2, "silu", 0.5),
+        "activation=relu": (default.drift, 0, "relu", 0.5),
+    }
+    panels = json.loads((tmp_path / "results.json").read_text())["panels"]
+    lines = panels["seeds"]["scorers"]["health"]["table"]["rows"]
+    assert {line[0]: line[1] for line in lines} == {
+        "as given": "3", "drift=2.0": "1", "drift=3.0": "1", "activation=relu": "1",
+    }  # fmt: skip
+
+
 def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_path):
     from experiments.sweep import write_report
 
