@@ -18,7 +18,7 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     packages=find_packages(include=["mgconv", "mgconv.*"]),
     install_requires=[  # lower bounds: the versions that were tested
         "tensorflow>=2.21",

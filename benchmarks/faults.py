@@ -6,6 +6,7 @@ Every trial ends with the same weights as a run that nothing happened to, bit fo
 one line what is wrong. The table goes to runs/faults/faults.json.
 """
 
+import filecmp
 import os
 import random
 import resource
@@ -71,6 +72,8 @@ class Trials:
         self._folder, self._num, self._rng = folder, num_updates, rng
         self._finish(folder / "whole")
         self._expected = saved(folder / "whole")
+        self._half = folder / "half"
+        self._finish(self._half, num_updates // 2)
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""
@@ -104,23 +107,25 @@ class Trials:
         return "SIGTERM", 1, f"exit code {process.returncode}, {said[:60]}...", self._end(run)
 
     def full_disk(self) -> tuple:
-        """No file may grow beyond half of a checkpoint: writing fails as on a full disk."""
-        run = self._folder / "full"
-        data = next((self._folder / "whole/checkpoints").glob("*.data*"))
-        half = data.stat().st_size // 2
-        process = self._start(run, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (half, half)))
+        """In the middle no file may be as large as a checkpoint: like a full disk."""
+        run = shutil.copytree(self._half, self._folder / "full")
+        data = next((run / "checkpoints").glob("*.data*"))
+        most = data.stat().st_size - 1
+        process = self._start(run, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
         _, errors = process.communicate(timeout=PATIENCE)
-        said = f"exit code {process.returncode}, {errors.strip().splitlines()[-1][:90]}"
-        return "no room for a checkpoint", 1, said, self._end(run)
+        said = errors.strip().splitlines()[-1].replace(f"{run}/", "")
+        seen = f"exit code {process.returncode}, {said[:90]}"
+        before = (self._half / "checkpoints").glob(f"ckpt-{self._num // 2}.*")
+        whole = all(filecmp.cmp(file, run / "checkpoints" / file.name, False) for file in before)
+        end = self._end(run) if whole else "the checkpoint before is not whole"
+        return "no room for a checkpoint", 1, seen, end
 
     def truncated(self) -> list[tuple]:
         """Each file of the last checkpoint cut to half, and the list of checkpoints."""
-        half, rows = self._folder / "half", []
-        self._finish(half, self._num // 2)
-        files = sorted((half / "checkpoints").glob(f"ckpt-{self._num // 2}.*"))
-        for file in (*files, half / "checkpoints" / "checkpoint"):
-            run = self._folder / f"cut-{file.name}"
-            shutil.copytree(half, run)
+        rows = []
+        files = sorted((self._half / "checkpoints").glob(f"ckpt-{self._num // 2}.*"))
+        for file in (*files, self._half / "checkpoints" / "checkpoint"):
+            run = shutil.copytree(self._half, self._folder / f"cut-{file.name}")
             copy = run / "checkpoints" / file.name
             copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
             process = self._start(run)

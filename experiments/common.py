@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import logging
 import os
+import re
 import sys
 import types
 import typing
@@ -27,9 +28,9 @@ from mgconv.config import (
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
-OF_ENERGIES = {"recipe", "decay_epochs", "pool_size", "jit_compile", "mixed_precision"}.union(
-    *RECIPES.values()
-)  # settings that no baseline reads
+OF_ENERGIES = {
+    "recipe", "warm_up", "decay_epochs", "pool_size", "jit_compile", "mixed_precision",
+}.union(*RECIPES.values())  # settings that no baseline reads  # fmt: skip
 
 
 def define_config_flags(values: flags.FlagValues, names: Iterable[str] = CONFIG_FIELDS) -> None:
@@ -214,7 +215,8 @@ def main(
             sys.exit("Interrupted. The same command goes on from the last checkpoint.")
         from mgconv.tracking import command_line
 
-        print(f"{stop}. To go on: {command_line()}", flush=True)
+        command = re.sub("--resume[= ]never", "--resume=auto", command_line())
+        print(f"{stop}. To go on: {command}", flush=True)
 
 
 def _help(about: str, values: flags.FlagValues) -> str:

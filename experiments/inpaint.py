@@ -29,12 +29,14 @@ def run(values) -> None:
     import numpy as np
 
     from mgconv.images import read_picture, save_png
+    from mgconv.records import read_config
 
     for name in ("run", "image", "mask"):
         if values[name].value is None:
             raise UserError(f"--{name} is missing", "nothing", "--help says what to give.")
     folder = Path(values["run"].value)
-    pixels = read_picture(values["image"].value, 3)
+    channels = read_config(folder)[1]["channels"]
+    pixels = read_picture(values["image"].value, channels)
     hidden = read_picture(values["mask"].value, 1) >= 128
     start_tensorflow()
     import mgconv

@@ -1,7 +1,8 @@
 """Settings for a person's own images, chosen from the images and the machine, each with its why."""
 
-import itertools
 from typing import Any
+
+import numpy as np
 
 from mgconv.images import picture_size
 from mgconv.sources import Source
@@ -11,22 +12,33 @@ GRIDS = {64: (1, 4, 16, 64), 32: (1, 4, 16, 32), 16: (1, 4, 16), 8: (1, 4, 8), 4
 BATCHES = (100, 64, 32, 16, 8, 4, 2)
 
 
-def suggest(source: Source, num_gpus: int) -> dict[str, tuple[Any, str]]:
-    """Field of Config -> (value, why), for what `experiments.train` was not told.
+Suggested = dict[str, tuple[Any, str]]  # field of Config -> (value, why)
+
+
+def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Suggested:
+    """Grids and width, for an `experiments.train` that was not told.
+
+    A few images may be too small for these grids: they are skipped, and told.
 
     Args:
         source: the images.
         num_gpus: of this machine.
+        crop: as Config has it.
     """
-    first = itertools.islice(source.read(0), NUM_LOOKED_AT)
-    sides = [min(size) for content, _ in first if (size := picture_size(content))]
-    side, largest = min(sides, default=64), 64 if num_gpus else 32
-    size = max(s for s in GRIDS if s <= max(4, min(side, largest)))
+    rows = np.unique(np.linspace(0, source.num_items - 1, NUM_LOOKED_AT).astype(int))
+    sizes = [picture_size(next(source.read(row))[0]) for row in rows]
+    sides = sorted(min(*size, crop or min(size)) for size in sizes if size)
+    side = sides[len(sides) // 10] if sides else 64
+    size = max(s for s in GRIDS if s <= max(4, min(side, 64 if num_gpus else 32)))
     machine = "with a GPU" if num_gpus else "without a GPU minutes teach so many"
-    most = 100 if num_gpus else 32
-    batch = max(b for b in BATCHES if b <= max(2, min(most, source.num_items or most)))
+    found = f"9 of 10 have sides of {side} pixels or more" if sides else "no size could be read"
     return {
-        "grids": (GRIDS[size], f"sides of {side} pixels and more, {machine}"),
+        "grids": (GRIDS[size], f"{found}, {machine}"),
         "width": (1.0 if num_gpus else 0.25, f"of the paper's filters, {machine}"),
-        "batch_size": (batch, f"{source.num_items} images"),
     }
+
+
+def suggest_batch(num_images: int, num_gpus: int) -> Suggested:
+    """The batch size for a model of so many images."""
+    most = max(2, min(100 if num_gpus else 32, num_images))
+    return {"batch_size": (max(b for b in BATCHES if b <= most), f"{num_images} images")}

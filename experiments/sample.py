@@ -40,6 +40,8 @@ def run(values) -> None:
     from mgconv.evaluation.synthesis import draw, weights_key
 
     system = mgconv.load(folder, devices, **dynamics)
+    if not hasattr(system, "synthesize"):
+        raise UserError(f"The run in {folder} draws nothing", system.config.method, "See inpaint.")
     classes = getattr(system, "labels", [0])
     labels = np.repeat(classes, num)
     words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]
@@ -54,7 +56,7 @@ def run(values) -> None:
         content |= {"labels": labels, "class_names": np.array(system.class_names)}
     with replacing(f"{stem}.npz") as draft, draft.open("wb") as file:
         np.savez_compressed(file, **content)
-    path.unlink()
+    path.unlink(missing_ok=True)
     print(f"{len(images)} images: {stem}.png and {stem}.npz")
 
 

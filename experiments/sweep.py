@@ -139,17 +139,20 @@ def learn_and_score(
     from mgconv.records import read_metrics
 
     learned, held = sides
+    if chosen == "classifier":  # classes that cannot be told apart are told ahead of learning
+        scorer = _classifier(config, learned)
     facts = train_or_reuse(Entry(config, folder), learned)
     row: dict = {"settings": point, "facts": facts}
     if has_failed(facts):
         return row
-    lines = read_metrics(folder / "metrics.jsonl")
-    lines = lines[-max(1, len(lines) // 4) :]
+    lines = []
+    for path in (folder / "metrics.jsonl", *folder.glob("*/metrics.jsonl")):  # a model a class
+        of_model = read_metrics(path)
+        lines += of_model[-max(1, len(of_model) // 4) :]
     for name in HEALTH:
         found = [line[key] for line in lines if (key := f"{name}/{config.size}") in line]
         row[name] = float(np.mean(found)) if found else None
     if chosen:
-        scorer = scorer or _classifier(config, learned)
         row["frechet"] = _frechet(config, folder, held, scorer)
     _note_figures(folder, row)
     return row

@@ -25,9 +25,14 @@ def run(values) -> None:
     given = given_settings(values)
     config_for(**given)  # what is wrong is told before TensorFlow starts
     start_tensorflow(given.get("devices"))
-    config = config_for(**given | _for_own_images(given))
+    suggests = _wants_suggestions(given)
+    if suggests:
+        given |= _told(given, _nets_for(given))
+    config = config_for(**given)
     folder = Path(config.out or default_folder(config))
     images = load_split(config)
+    if suggests:
+        config = config_for(**given | _told(given, _batch_for(config, images)))
     if config.classes == "each" and config.method in METHODS:
         learn_each(config, images, folder)
     else:
@@ -39,17 +44,35 @@ def run(values) -> None:
     print(f"Draw from it: python -m experiments.sample --run={folder}")
 
 
-def _for_own_images(given: dict) -> dict:
-    """Settings that a person with images of their own left open; says which and why."""
-    if given.get("dataset") != "image_dir" or "image_dir" not in given or "scale" in given:
-        return {}
-    import tensorflow as tf
+def _wants_suggestions(given: dict) -> bool:
+    """Whether a person has images of their own and did not say how much to learn."""
+    return given.get("dataset") == "image_dir" and "image_dir" in given and "scale" not in given
 
-    from experiments.own_images import suggest
+
+def _nets_for(given: dict):
+    from experiments.own_images import suggest_nets
     from mgconv.sources import image_files
 
-    num_gpus = len(tf.config.list_physical_devices("GPU"))
-    suggested = suggest(image_files(given["image_dir"]), num_gpus)
+    return suggest_nets(image_files(given["image_dir"]), _num_gpus(), given.get("crop"))
+
+
+def _batch_for(config, images):
+    import numpy as np
+
+    from experiments.own_images import suggest_batch
+
+    a_class = np.unique(images.labels, return_counts=True)[1].min()  # of one model
+    return suggest_batch(a_class if config.classes == "each" else len(images), _num_gpus())
+
+
+def _num_gpus():
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def _told(given: dict, suggested: dict) -> dict:
+    """The settings among these that were left open; says which and why."""
     left_open = {name: choice for name, choice in suggested.items() if name not in given}
     for name, (value, why) in left_open.items():
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
@@ -59,7 +82,9 @@ def _for_own_images(given: dict) -> dict:
 
 def default_folder(config) -> Path:
     """runs/DATA-CLASSES-METHOD-RECIPE-SEED."""
-    data = Path(config.image_dir).stem if config.image_dir else config.dataset
+    from mgconv.sources import existing
+
+    data = existing(config.image_dir).stem if config.image_dir else config.dataset
     classes = config.classes.replace(",", "+")
     return Path("runs") / f"{data}-{classes}-{config.method}-{config.recipe}-{config.seed}"
 

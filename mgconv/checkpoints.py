@@ -54,7 +54,8 @@ class Checkpoints:
         whole = [path for path in written if _damage(path) is None]
         if whole:
             print(f"{self.folder}: the file `checkpoint` {found}; made anew by manifests.")
-            self._write_list(whole)
+            with self._told_where_full():
+                self._write_list(whole)
             return self._make_manager()
         listed = (self.folder / "checkpoint").exists()
         if manager is None or len(written) > (0 if listed else 1):
@@ -168,7 +169,7 @@ class Checkpoints:
             yield
         except (tf.errors.OpError, OSError) as error:
             found = str(error).strip().split("\n")[0][:120]
-            remedy = "Free space and run the same command: it goes on from the last checkpoint."
+            remedy = "Free space, or allow it; the same command goes on from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mgconv.langevin import EnergyFn, energy_gradient
 
-LIMIT = 1.0  # of drift times curvature; from 2 on steps overshoot
+LIMIT = 1.0  # of drift times curvature; above it steps overshoot, above 2 they climb
 EVERY = 4  # updates between two looks, and images of which one is looked at
 NUM_DIRECTIONS = 4  # that Lanczos's method spans
 RADIUS = 0.01  # root mean square of the difference of two images whose gradients are compared
@@ -19,8 +19,8 @@ def curvature_penalty(weight: float, drift: float) -> Penalty:
     """The penalty weight * mean max(0, drift * curvature - 1) at images, of U's `curvature`.
 
     Departure: likelihood sharpens U around few images without end. Where drift times curvature
-    reaches 2, Langevin steps overshoot; their ends have high U, by which U becomes sharper still,
-    until the run is lost. Below 1 the penalty is 0. It is taken at every fourth update, four-fold
+    reaches 2, Langevin steps climb; their ends have high U, by which U becomes sharper still, until
+    the run is lost. Below 1 the penalty is 0. It is taken at every fourth update, four-fold
     (lazy regularization: Karras et al. 2020), at every fourth image. Where an image's energy
     depends on its neighbors, by batch statistics, it sees these, too.
     """

@@ -184,7 +184,11 @@ def load_images(
 
 def cache_root(cache_dir: str | None = None) -> Path:
     """Where everything is kept that can be made anew."""
-    return Path(cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv").expanduser()
+    place = cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv"
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"Cannot use --cache_dir={place}", error, "Give another.") from None
 
 
 def choose_classes(classes: str, class_names: tuple[str, ...]) -> list[int]:
@@ -226,6 +230,8 @@ def batches(
     """
     import tensorflow as tf
 
+    if len(images) < 2:
+        raise UserError("Too few images to learn from", len(images), "Give 2 or more.")
     if batch_size > len(images):
         remedy = f"Give at most --batch_size={len(images)}."
         raise UserError("A batch is larger than the data", f"{batch_size} > {len(images)}", remedy)

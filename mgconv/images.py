@@ -142,13 +142,16 @@ def picture_size(content: bytes) -> tuple[int, int] | None:
 def _picture(content: bytes, channels: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
+    too_large = f"larger than {MAX_PIXELS // 1_000_000} megapixels"
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise BadImageError(f"larger than {MAX_PIXELS // 1_000_000} megapixels")
+                raise BadImageError(too_large)
             picture = _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
     except BadImageError:
         raise
+    except Image.DecompressionBombError:  # Pillow's own bound, at which it does not open a file
+        raise BadImageError(too_large) from None
     except Exception:  # Pillow's decoders raise nearly anything on a broken file
         raise BadImageError("broken or no image") from None
     return np.asarray(picture).reshape(picture.height, picture.width, channels)

@@ -90,7 +90,7 @@ class GridLearner(tf.Module):
             The synthesized images, [B, s, s, C], and scalars for the log.
         """
         z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
-        observed = tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0)
+        observed = hold(tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0))
         x0 = begin(self.start.begin(observed, coarser))
         chain = (self.net.fixed(), x0, self.training, fold_in(seed, 1), hold)
         synthesized, info = self.langevin(*chain)
@@ -102,12 +102,13 @@ class GridLearner(tf.Module):
             images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
             objective = gap - self.penalty(self.net.fixed(), images, count, fold_in(seed, 2))
             # an all-reduce over devices sums, so each replica's share is divided by their number
-            loss = -objective / tf.distribute.get_strategy().num_replicas_in_sync
+            num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            loss = -objective / num_replicas
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
         self.start.end(synthesized)
         return synthesized, {
-            "gap": gap, "gradient_norm": tf.linalg.global_norm(gradients),
+            "gap": gap, "gradient_norm": num_replicas * tf.linalg.global_norm(gradients),
             "contrast": tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed))),
             "drift_rms": info.drift_rms, "saturated": info.saturated,
         }  # fmt: skip

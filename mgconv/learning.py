@@ -15,6 +15,7 @@ from mgconv.devices import make_strategy, own_folder, refuse_apart
 from mgconv.guard import Guard
 from mgconv.images import to_float
 from mgconv.learner import MultigridLearner
+from mgconv.records import refuse_giant
 from mgconv.tracking import Run
 from mgconv.training import Cadence, Learner, train
 
@@ -42,6 +43,7 @@ def learn(
     if config.minutes and "TF_CONFIG" in os.environ:  # each would count its own
         found = f"--minutes={config.minutes:g}"
         raise UserError("Workers cannot share a budget of", found, "Give --num_updates.")
+    refuse_giant(config, images.pixels.shape[-1])
     folder = own_folder(folder)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -68,7 +68,10 @@ class SpectralKernels(NoNormalization):
 
     def fold(self, kernel, bias):
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
-        right = tf.linalg.eigh(tf.matmul(matrix, matrix, transpose_a=True))[1][:, -1:]
+        square = tf.matmul(matrix, matrix, transpose_a=True)
+        # eigh stops at what is not finite, which is for the guard to find
+        square = tf.where(tf.math.is_finite(square), square, 0.0)
+        right = tf.linalg.eigh(square)[1][:, -1:]
         return kernel / tf.norm(matrix @ tf.stop_gradient(right)), bias
 
 
@@ -76,6 +79,9 @@ class GroupStatistics(keras.layers.GroupNormalization):
     """Normalizes 32 groups of channels, or as many as divide them, of each image (Wu, He 2018)."""
 
     fold = NoNormalization.fold
+
+    def __init__(self):
+        super().__init__(epsilon=EPSILON)
 
     def build(self, shape):
         self.groups = math.gcd(self.groups, shape[-1])

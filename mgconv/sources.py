@@ -16,6 +16,7 @@ from mgconv.config import UserError
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 MAX_FILE_BYTES = 50_000_000
+TOO_LARGE = f"larger than {MAX_FILE_BYTES // 1_000_000} MB"
 MAX_RATIO = 200  # of a zip member's size to its compressed size; images are below 10
 
 Item = tuple[bytes | np.ndarray, int]  # an encoded image or uint8 [H, W, C]; its label
@@ -171,8 +172,9 @@ def image_files(
     Raises:
         UserError: no such place, no image in it, none in this split.
     """
-    files, skipped = _files(Path(place).expanduser())
-    class_names = tuple(sorted({_class_of(file, place) for file in files}))  # of every split
+    path = existing(place)
+    files, skipped = _files(path)
+    class_names = tuple(sorted({_class_of(file, path) for file in files}))  # of every split
     if split != "all":
         files = [f for f in files if (part_of(f.name) if part_of else "train") == split]
     if not files:
@@ -183,35 +185,51 @@ def image_files(
 
     def read(start):
         for file in files[start:]:
-            yield file.read(), index[_class_of(file, place)]
+            yield file.read(), index[_class_of(file, path)]
 
     stamps = json.dumps([[file.name, *file.stamp] for file in files])
-    facts = {"name": Path(place).name, "files": hashlib.sha256(stamps.encode()).hexdigest()}
+    facts = {"name": path.name, "files": hashlib.sha256(stamps.encode()).hexdigest()}
     return Source(facts, (), len(files), read, skipped).with_names(class_names)
 
 
-def _class_of(file: _File, place: str) -> str:
-    return PurePosixPath(file.name).parent.name or Path(place).stem
+def existing(place: str) -> Path:
+    """The folder or file that --image_dir names, absolute: `.` and `..` have names, too.
+
+    Raises:
+        UserError: there is none, or none that can be looked at.
+    """
+    remedy = "Give a folder or a .zip of images."
+    try:
+        full = os.path.abspath(Path(place).expanduser())  # noqa: PTH100  resolve() follows links
+        path = Path(full)
+        if path.exists():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:
+        found = f"{place} ({getattr(error, 'strerror', None) or error})"
+        raise UserError("Cannot read --image_dir", found, remedy) from None
+    raise UserError("No such --image_dir", place, remedy)
+
+
+def _class_of(file: _File, place: Path) -> str:
+    return PurePosixPath(file.name).parent.name or place.stem or "images"
 
 
 def _files(place: Path) -> tuple[list[_File], dict[str, int]]:
-    if place.is_dir():
-        return _folder_files(place), {}
-    if place.is_file():
-        return _zip_files(place)
-    raise UserError("No such --image_dir", place, "Give a folder or a .zip of images.")
+    return _folder_files(place) if place.is_dir() else _zip_files(place)
 
 
-def _folder_files(place: Path) -> list[_File]:
-    files = []
+def _folder_files(place: Path) -> tuple[list[_File], dict[str, int]]:
+    files, skipped = [], {}
     for path in sorted(place.rglob("*")):
         if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
             status = path.stat()
             name = path.relative_to(place).as_posix()
-            is_small = status.st_size <= MAX_FILE_BYTES
-            read = functools.partial(_read_file, path) if is_small else bytes
+            if status.st_size > MAX_FILE_BYTES:
+                skipped[TOO_LARGE] = skipped.get(TOO_LARGE, 0) + 1
+                continue
+            read = functools.partial(_read_file, path)
             files.append(_File(name, (status.st_size, status.st_mtime_ns), read))
-    return files
+    return files, skipped
 
 
 def _zip_files(place: Path) -> tuple[list[_File], dict[str, int]]:
@@ -240,7 +258,9 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
     if ".." in parts or member.filename.startswith(("/", "\\")):
         return "with a name that leads out of the archive"
     if member.file_size > MAX_FILE_BYTES:
-        return f"larger than {MAX_FILE_BYTES // 1_000_000} MB"
+        return TOO_LARGE
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "compressed in a way that is not read here"  # of unbounded size in zipfile
     if member.file_size > MAX_RATIO * max(1, member.compress_size):
         return "compressed as no image is"
     return None
@@ -248,7 +268,8 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
-        return archive.read(member)
+        with archive.open(member) as file:
+            return file.read(member.file_size)  # whatever it expands to
     except Exception:  # what a damaged member makes zlib and others say, too
         return b""  # the store counts it as broken
 
@@ -277,7 +298,7 @@ def celeb_a_partition(place: str) -> Callable[[str], str] | None:
     Raises:
         UserError: a line that is not `000001.jpg 0`.
     """
-    path = Path(place).expanduser()
+    path = existing(place)
     homes = (path.parent, path) if path.is_dir() else (path.parent,)
     files = [home / "list_eval_partition.txt" for home in homes]
     found = next((file for file in files if file.is_file()), None)

@@ -46,12 +46,12 @@ def open_or_fill(
     Raises:
         UserError: no usable image, or no space.
     """
-    if not (folder / "meta.json").exists():
-        try:
+    try:
+        if not (folder / "meta.json").exists():
             _fill(folder, source, size, channels, crop)
-        except OSError as error:
-            remedy = "Free space or choose another --cache_dir."
-            raise UserError(f"Cannot write in {folder.parent}", error.strerror, remedy) from None
+    except OSError as error:
+        remedy = "Free space or choose another --cache_dir."
+        raise UserError(f"Cannot write in {folder.parent}", error.strerror, remedy) from None
     try:
         meta = json.loads((folder / "meta.json").read_text())
         shape = (meta["num_images"], size, size, channels)

@@ -115,7 +115,7 @@ class MultigridSystem:
 
     @property
     def norms(self) -> list[BatchStatistics]:
-        """Normalization layers of all nets, in the order of `grid_features`."""
+        """Layers of batch statistics of all nets, in the order of `grid_features`."""
         layers = [layer for net in self.nets for layer in net.norms]
         return [layer for layer in layers if isinstance(layer, BatchStatistics)]
 

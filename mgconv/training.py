@@ -20,6 +20,7 @@ from mgconv.tracking import Run
 
 NUM_UNTRACED = 3  # updates ahead of a profile
 NUM_TIMED = 20  # updates after the first by which --minutes becomes a number of updates
+MAX_UPDATES = 2**53  # that floats count
 RATE_FACTOR = 0.5  # of the learning rate at each rollback
 
 
@@ -120,7 +121,9 @@ def num_rollbacks(learner: Learner) -> int:
 def _roll_back(learner, checkpoints, run, guard, error):
     """Goes back, for other noise and half the learning rate; raises the error where it may not."""
     count = num_rollbacks(learner) + 1
+    found = str(error).split(". ")[0]
     if guard.on_divergence != "rollback" or count > guard.max_rollbacks:
+        run.event(error.update, f"{found}. Stopped.")
         raise error
     spent = checkpoints.seconds.numpy()
     checkpoints.go_back(error.update)
@@ -129,7 +132,6 @@ def _roll_back(learner, checkpoints, run, guard, error):
         rate.assign(RATE_FACTOR ** (count - num_rollbacks(learner)) * rate)
     learner.seed.assign([learner.seed[0], count])
     back = int(learner.update_count)
-    found = str(error).split(". ")[0]
     text = f"{found}. Rollback {count}: back to update {back}, half the learning rate, other noise."
     run.rewind(back)
     run.event(back, text)
@@ -233,7 +235,7 @@ def _num_updates(run: Run, minutes: float | None, num_updates: int) -> float:
     if minutes is None:
         return num_updates
     rate = run.seconds_per_update()
-    return max(1, round(60 * minutes / rate)) if rate else math.inf
+    return max(1, round(min(MAX_UPDATES, 60 * minutes / rate))) if rate else math.inf
 
 
 def _progress_bar(first, total):

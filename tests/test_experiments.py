@@ -240,13 +240,46 @@ def test_a_folder_that_cannot_be_learned_from_is_told(tmp_path):
 
 
 def test_a_recipe_leaves_the_other_suggestions_for_own_images_alone(tmp_path, capsys):
-    from experiments.train import _for_own_images
+    given = [f"--image_dir={image_folder(tmp_path / 'own', [20] * 9, broken=8)}", "--num_updates=1"]
+    small = ["--num_langevin_steps=1", "--resume=never"]
+    for index, more in enumerate(([], ["--recipe=paper"], ["--batch_size=3"], ["--scale=cpu"])):
+        asked = [*given, *small, *more, f"--out={tmp_path / str(index)}"]
+        if index == 3:  # then nothing is chosen, and 64 x 64 is too large
+            with pytest.raises(SystemExit, match="No usable image at 64 x 64"):
+                call("train", *asked)
+            assert "--grids" not in capsys.readouterr().out
+            continue
+        call("train", *asked)
+        told = capsys.readouterr().out
+        assert "--grids=1,4,16: 9 of 10 have sides of 20 pixels or more" in told
+        assert ("--batch_size=8: 9 images" in told) == (index < 2)
+        config = json.loads((tmp_path / str(index) / "config.json").read_text())["config"]
+        assert (config["batch_size"], config["width"]) == (8 if index < 2 else 3, 0.25)
 
-    given = {"dataset": "image_dir", "image_dir": str(image_folder(tmp_path / "own", [20] * 9))}
-    suggested = _for_own_images(given)
-    assert suggested["grids"] == (1, 4, 16)
-    assert _for_own_images(given | {"recipe": "paper"}) == suggested
-    assert _for_own_images(given | {"scale": "cpu"}) == {}
+
+def test_a_batch_is_chosen_for_the_smallest_class(tmp_path):
+    for name, num in (("cats", 12), ("dogs", 5)):
+        image_folder(tmp_path / "own" / name, [8] * num)
+    out = tmp_path / "run"
+    given = [f"--image_dir={tmp_path / 'own'}", "--classes=each", "--width=0.05", f"--out={out}"]
+    call("train", *given, "--num_updates=1", "--num_langevin_steps=1")
+    assert json.loads((out / "config.json").read_text())["config"]["batch_size"] == 4
+
+
+def test_a_folder_without_a_name_of_its_own_gives_a_run_that_loads(tmp_path, monkeypatch):
+    import mgconv
+
+    image_folder(tmp_path / "own" / "inside", [8] * 4)
+    monkeypatch.chdir(image_folder(tmp_path / "own", [8] * 4) / "inside")
+    for place in (".", ".."):
+        out = tmp_path / f"run{place}"
+        call("train", f"--image_dir={place}", "--grids=1,4", f"--out={out}", *TINY)
+        assert set(mgconv.load(out).class_names) <= {"own", "inside"}
+
+
+def test_one_image_is_too_few(tmp_path):
+    with pytest.raises(SystemExit, match=r"Too few images to learn from: 1\. Give 2 or more\."):
+        call("train", f"--image_dir={image_folder(tmp_path / 'one', [20])}", f"--out={tmp_path}")
 
 
 def test_broken_images_among_good_ones_are_skipped_and_counted(tmp_path, capsys):
@@ -602,6 +635,16 @@ def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypat
     assert again["scorers"] == panel["scorers"]
 
 
+def test_a_color_picture_is_filled_by_a_gray_model_as_a_gray_one(tmp_path):
+    run = tmp_path / "run"
+    call("train", "--dataset=digits", "--grids=1,4", f"--out={run}", *TINY)
+    for name, pixels in (("photo", np.full([9, 7, 3], 100)), ("mask", np.eye(9, 7) * 255)):
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    given = [f"--run={run}", f"--image={tmp_path / 'photo.png'}", f"--mask={tmp_path / 'mask.png'}"]
+    call("inpaint", *given, "--num=1", f"--out={tmp_path / 'done'}")
+    assert np.asarray(Image.open(tmp_path / "done-0.png")).shape == (9, 7)
+
+
 def test_a_picture_is_filled_and_the_rest_of_it_is_left_alone(tmp_path):
     folder = image_folder(tmp_path / "images", [20] * 10)
     run = tmp_path / "run"
@@ -688,6 +731,17 @@ def test_a_sweep_can_change_one_setting_at_a_time(tmp_path, monkeypatch):
     assert {line[0]: line[1] for line in lines} == {
         "as given": "3", "drift=2.0": "1", "drift=3.0": "1", "activation=relu": "1",
     }  # fmt: skip
+
+
+def test_a_sweep_of_a_model_a_class_has_their_mean_health(tmp_path):
+    settings = ["--dataset=digits", "--classes=each", "--grids=1,4", f"--out={tmp_path}"]
+    call("sweep", "--vary=seed=0", *settings, *TINY)
+    [row] = json.loads((tmp_path / "results.json").read_text())["rows"].values()
+    last = [
+        json.loads(path.read_text().splitlines()[-1]) for path in tmp_path.rglob("metrics.jsonl")
+    ]
+    assert len(last) == 10
+    assert row["contrast"] == pytest.approx(np.mean([line["contrast/4"] for line in last]))
 
 
 def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_path):

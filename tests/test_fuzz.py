@@ -3,6 +3,7 @@
 import io
 import json
 import string
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -98,12 +99,19 @@ def test_a_run_with_one_other_value_is_a_legal_one_or_none(name, value, folder):
 
 @pytest.mark.parametrize(
     "given",
-    [{"grids": [1, 2**20]}, {"width": 1e6}, {"batch_size": 10**9}, {"grids": [1, 4.0]}],
+    [
+        {"grids": [1, 2**20]},
+        {"width": 1e6},
+        {"batch_size": 10**9},
+        {"grids": [1, 4.0]},
+        {"grids": [1, 1024], "batch_size": 5000},
+        {"method": "pcd", "pool_size": 10**9},
+    ],
 )
 def test_a_foreign_run_cannot_ask_for_all_memory(given, folder):
     config = json.loads(json.dumps(make_config().__dict__)) | given
     write_json(folder / "config.json", {"config": config, "data": DATA})
-    with pytest.raises(UserError, match="Cannot use"):
+    with pytest.raises(UserError, match=r"Cannot use|Too large"):
         read_config(folder)
 
 
@@ -214,6 +222,13 @@ def test_any_npz_is_samples_or_told(content, folder):
     assert found is None or found[0].dtype == np.uint8
 
 
+def test_samples_that_expand_as_no_images_do_are_not_read(folder):
+    path = folder / "samples.npz"
+    np.savez_compressed(path, images=np.zeros([100, 64, 64, 3], np.uint8))
+    with pytest.raises(UserError, match="compressed as no images are"):
+        read_samples(str(path))
+
+
 def test_a_pickle_in_an_npz_is_not_opened(folder):
     class Trap:
         def __reduce__(self):
@@ -239,6 +254,33 @@ def test_any_zip_is_images_or_told(content, folder):
     source = one_line(lambda: image_files(str(path)))
     if source is not None:
         assert all(isinstance(content, bytes) for content, _ in source.read(0))
+
+
+def test_a_member_that_lies_about_its_size_takes_no_more_memory_than_it_says(folder):
+    path, said = folder / "images.zip", 100_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("cat/1.png", bytes(500 * said))
+    content = path.read_bytes()
+    true = (500 * said).to_bytes(4, "little")
+    assert content.count(true) == 2
+    path.write_bytes(content.replace(true, (50 * said).to_bytes(4, "little")))
+    tracemalloc.start()
+    [(found, _)] = image_files(str(path)).read(0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == b""
+    assert peak < 300 * said
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_whose_size_cannot_be_bounded_is_skipped(method, folder):
+    path = folder / "images.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("cat/1.png", picture())
+        file.writestr("cat/2.png", picture(), zipfile.ZIP_STORED)
+    source = image_files(str(path))
+    assert source.skipped == {"compressed in a way that is not read here": 1}
+    assert [content for content, _ in source.read(0)] == [picture()]
 
 
 @fuzzed

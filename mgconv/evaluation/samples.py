@@ -1,11 +1,13 @@
 """Samples with the classes that they are meant to show: from a file, or real ones to compare."""
 
+import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet
+from mgconv.sources import MAX_RATIO
 
 
 class LabeledSamples(NamedTuple):
@@ -60,11 +62,15 @@ def read_samples(path: str | None):
         raise UserError("--samples is missing", "no file", "Give an .npz or .npy of images.")
     remedy = "Give an .npz with `images`, or an .npy."
     try:
+        if zipfile.is_zipfile(path):
+            _refuse_bomb(path)
         content = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(content, np.ndarray):
             return _checked(content, path), None, None
         with content:
             found = {n: content[n] for n in ("images", "labels", "class_names") if n in content}
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"Cannot read --samples={path}", error.strerror or error, remedy) from None
     except Exception:  # zipfile, zlib and NumPy raise nearly anything on a broken file
@@ -77,6 +83,15 @@ def read_samples(path: str | None):
         found = f"{labels.dtype} {labels.shape}"
         raise UserError(f"Labels in {path} do not fit", found, "Give an integer an image, or none.")
     return images, labels, found.get("class_names")
+
+
+def _refuse_bomb(path):
+    """NumPy takes as much memory as a member says that it holds."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if any(m.file_size > MAX_RATIO * max(1, m.compress_size) for m in members):
+        found = "compressed as no images are"
+        raise UserError(f"Cannot read --samples={path}", found, "Save it by numpy.savez.")
 
 
 def _checked(images, path):
