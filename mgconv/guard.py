@@ -38,10 +38,8 @@ class Band:
     def holds(self, value: float, level: float) -> bool:
         """Whether a value is in the band around its running mean."""
         below_top = self.highest_share is None or value <= self.highest_share * level
-        lowest = (
-            max(self.lowest, self.lowest_share * level) if level else 0.0
-        )  # images of one color
-        return below_top and value >= lowest
+        is_flat = level == 0  # contrasts of images of one color
+        return below_top and (is_flat or value >= max(self.lowest, self.lowest_share * level))
 
 
 BANDS = {  # ours; in 80 healthy runs gaps reached 47 and drifts 9 times their level, contrasts .36

@@ -523,6 +523,19 @@ def test_learning_with_a_mask_still_observes_whole_images(build):
     np.testing.assert_array_equal(learner.grids[-1].start.observed, batch(1))
 
 
+@eagerly
+def test_noise_on_observed_images_leaves_known_pixels_known(build):
+    """Else f would tell both sides apart by pixels that no chain may move."""
+    learner, images, visible = spied(build(data_noise=0.3)), batch(1), mask(2)
+    learner.train_step(images, visible)
+    known = np.broadcast_to(visible, images.shape)
+    observed, samples = (
+        getattr(learner.grids[-1].start, n).numpy() for n in ("observed", "samples")
+    )
+    np.testing.assert_array_equal(observed[known], samples[known])
+    assert (observed[~known] != images.numpy()[~known]).mean() > 0.9
+
+
 # -- faster ways of the same
 
 
