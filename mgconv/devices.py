@@ -44,6 +44,7 @@ def set_up(devices: str = "auto") -> list[str]:
             tf.config.experimental.set_memory_growth(gpu, True)
     try:
         if kind == "cpu":
+            tf.config.set_visible_devices([], "GPU")  # else they would be used all the same
             _cut_cpu(number)
         if "TF_CONFIG" in os.environ:
             _strategy(WORKERS)

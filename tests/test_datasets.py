@@ -278,7 +278,8 @@ def test_a_damaged_member_of_a_zip_is_skipped(tmp_path):
 
 def test_files_that_are_far_too_large_are_not_even_read(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 10)
-    assert "5 broken" in told(make_folder(tmp_path / "pets", FILES))
+    monkeypatch.setattr(sources, "TOO_LARGE", "too large")
+    assert "5 too large" in told(make_folder(tmp_path / "pets", FILES))
 
 
 def test_nothing_usable_is_told(tmp_path, own_cache):

@@ -186,7 +186,7 @@ BAD = [
     ("exp3_inpainting", ["--methods=multigrid,dcgan"], 'Unknown method: "dcgan"'),
     ("train", ["--objective=conditional", "--method=dcgan", "--grids=1,8"], "No hidden pixels"),
     ("inpaint", [], "--run is missing"),
-    ("inpaint", ["--run=x", "--image=/none.png", "--mask=x"], "Cannot read /none.png"),
+    ("inpaint", ["--run=/none", "--image=x", "--mask=x"], "Give the folder of a run"),
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
     ("sweep", [], "Nothing to vary: no --vary"),
     ("sweep", ["--vary=drift"], "--vary is no NAME=V1,V2"),
@@ -218,7 +218,7 @@ def test_bad_input_gets_one_line_and_exit_code_1(name, arguments, told, tmp_path
 
 
 def image_folder(folder, sizes, broken=0):
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     for index, size in enumerate(sizes):
         pixels = np.random.default_rng(index).integers(0, 256, [size, size, 3], np.uint8)
         Image.fromarray(pixels).save(folder / f"{index}.png")
@@ -271,8 +271,8 @@ def test_a_batch_is_chosen_for_the_smallest_class(tmp_path):
 def test_a_folder_without_a_name_of_its_own_gives_a_run_that_loads(tmp_path, monkeypatch):
     import mgconv
 
-    image_folder(tmp_path / "own" / "inside", [8] * 4)
-    monkeypatch.chdir(image_folder(tmp_path / "own", [8] * 4) / "inside")
+    image_folder(tmp_path / "own" / "inside", [8] * 8)
+    monkeypatch.chdir(image_folder(tmp_path / "own", [8] * 8) / "inside")
     for place in (".", ".."):
         out = tmp_path / f"run{place}"
         call("train", f"--image_dir={place}", "--grids=1,4", f"--out={out}", *TINY)
@@ -645,6 +645,8 @@ def test_a_color_picture_is_filled_by_a_gray_model_as_a_gray_one(tmp_path):
     given = [f"--run={run}", f"--image={tmp_path / 'photo.png'}", f"--mask={tmp_path / 'mask.png'}"]
     call("inpaint", *given, "--num=1", f"--out={tmp_path / 'done'}")
     assert np.asarray(Image.open(tmp_path / "done-0.png")).shape == (9, 7)
+    with pytest.raises(SystemExit, match=r"Cannot read /none\.png"):
+        call("inpaint", given[0], "--image=/none.png", given[2])
 
 
 def test_a_picture_is_filled_and_the_rest_of_it_is_left_alone(tmp_path):

@@ -140,6 +140,7 @@ def test_the_official_partition_of_celeba_is_followed(tmp_path, split):
 
 def test_a_partition_with_a_bad_line_is_told(tmp_path):
     (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg seven\n")
+    (tmp_path / "a.zip").touch()
     with pytest.raises(UserError, match=r'"000002.jpg seven". Lines are: 000001.jpg 0'):
         sources.celeb_a_partition(str(tmp_path / "a.zip"))
 
