@@ -16,7 +16,7 @@ from mgconv.config import Config, UserError
 from mgconv.images import replace_file
 
 CONFIG_FILE = "config.json"
-MAX_SIZE, MAX_WIDTH = 1024, 8  # of the nets of a run
+MAX_SIZE, MAX_WIDTH, MAX_BATCH = 1024, 8, 65536  # of a run
 MAX_VALUES = 2**31  # of the images or persistent chains that are held at once
 DATA = {  # facts of the training data that every run keeps
     "num_images": lambda x: type(x) is int and x > 0,
@@ -117,18 +117,19 @@ def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
     if wrong:
         raise UserError(f"Cannot use {path}", f"wrong values of {', '.join(wrong)}", FOREIGN)
     config = Config(**values)
-    refuse_giant(config, data["channels"])
+    refuse_giant(config, data["channels"], f"Cannot use {path}")
     return config, data
 
 
-def refuse_giant(config: Config, channels: int) -> None:
-    """Raises a UserError ahead of memory that no run of this program needs."""
+def refuse_giant(config: Config, channels: int, told: str = "Too large") -> None:
+    """Raises a UserError that begins with `told`, ahead of memory that no run here needs."""
     pool = config.pool_size or 10 * config.batch_size
     most = pool if config.method == "pcd" else config.batch_size
     num_values = most * config.size**2 * channels
-    if config.size > MAX_SIZE or config.width > MAX_WIDTH or num_values > MAX_VALUES:
+    too_large = config.size > MAX_SIZE or config.width > MAX_WIDTH
+    if too_large or config.batch_size > MAX_BATCH or num_values > MAX_VALUES:
         found = f"{config.size} pixels, width {config.width:g}, {most} images at once"
-        raise UserError("Too large", found, "Give a smaller --grids, --width or --batch_size.")
+        raise UserError(told, found, "Give a smaller --grids, --width or --batch_size.")
 
 
 def is_a(value, kind) -> bool:

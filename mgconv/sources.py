@@ -259,6 +259,11 @@ def _refusal(member: zipfile.ZipInfo) -> str | None:
         return "with a name that leads out of the archive"
     if member.file_size > MAX_FILE_BYTES:
         return TOO_LARGE
+    return unbounded(member)
+
+
+def unbounded(member: zipfile.ZipInfo) -> str | None:
+    """Why a zip member could take far more memory than its file is large; None where it cannot."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "compressed in a way that is not read here"  # of unbounded size in zipfile
     if member.file_size > MAX_RATIO * max(1, member.compress_size):

@@ -111,7 +111,7 @@ def test_a_run_with_one_other_value_is_a_legal_one_or_none(name, value, folder):
 def test_a_foreign_run_cannot_ask_for_all_memory(given, folder):
     config = json.loads(json.dumps(make_config().__dict__)) | given
     write_json(folder / "config.json", {"config": config, "data": DATA})
-    with pytest.raises(UserError, match=r"Cannot use|Too large"):
+    with pytest.raises(UserError, match="Cannot use"):
         read_config(folder)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet
-from mgconv.sources import MAX_RATIO
+from mgconv.sources import unbounded
 
 
 class LabeledSamples(NamedTuple):
@@ -89,7 +89,7 @@ def _refuse_bomb(path):
     """NumPy takes as much memory as a member says that it holds."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
-    if any(m.file_size > MAX_RATIO * max(1, m.compress_size) for m in members):
+    if any(map(unbounded, members)):
         found = "compressed as no images are"
         raise UserError(f"Cannot read --samples={path}", found, "Save it by numpy.savez.")
 
