@@ -1,10 +1,12 @@
 """Config <-> absl flags, and the main() of every program. No TensorFlow before flags are parsed."""
 
+import contextlib
 import dataclasses
 import importlib
 import logging
 import os
 import re
+import signal
 import sys
 import types
 import typing
@@ -193,6 +195,8 @@ def main(
 ) -> None:
     """Parses flags and runs `program`; a UserError is one line on stderr and exit code 1.
 
+    SIGTERM and SIGINT end it with the command that goes on, whatever it is at.
+
     Departure from absl's app: its --help leaves out the flags of imported modules and exits 1.
     """
     argv = sys.argv if argv is None else argv
@@ -201,6 +205,8 @@ def main(
     if HELP & set(argv[1:]):
         print(_help(about, values))
         return
+    with contextlib.suppress(ValueError):  # only the main thread hears signals
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ahead of learning and after it
     try:
         extra = values(argv)[1:]
         if extra:
@@ -211,12 +217,10 @@ def main(
     except UserError as error:
         sys.exit(str(error))
     except KeyboardInterrupt as stop:
-        if not stop.args:
-            sys.exit("Interrupted. The same command goes on from the last checkpoint.")
         from mgconv.tracking import command_line
 
         command = re.sub("--resume[= ]never", "--resume=auto", command_line())
-        print(f"{stop}. To go on: {command}", flush=True)
+        print(f"{str(stop) or 'Interrupted'}. To go on: {command}", flush=True)
 
 
 def _help(about: str, values: flags.FlagValues) -> str:

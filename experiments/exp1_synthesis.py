@@ -24,7 +24,7 @@ from experiments.common import (
     start_tensorflow,
 )
 from experiments.panels import NAMES, PANELS, Panel
-from mgconv.config import BASELINES, METHODS, choose
+from mgconv.config import BASELINES, FILLERS, METHODS, choose
 
 OUT = "runs/exp1"
 NUM_SHOWN = 64  # samples of a data set that is only looked at
@@ -92,7 +92,7 @@ def _panel(name: str, values) -> Panel:
 
     choose("data set", name, (*PANELS, *DATASETS))
     panel = PANELS.get(name) or Panel(DATASETS[name].about, name)
-    drawn_from = [name for name in (*METHODS, *BASELINES) if name != "context_encoder"]
+    drawn_from = [name for name in (*METHODS, *BASELINES) if name not in FILLERS]
     methods = compared_methods(values["methods"].value or panel.methods, drawn_from)
     learned = values["learned_classes"].value
     if learned:

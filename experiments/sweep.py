@@ -29,7 +29,7 @@ from experiments.common import (
     start_tensorflow,
 )
 from experiments.tables import join
-from mgconv.config import UserError, choose
+from mgconv.config import FILLERS, UserError, choose
 
 AS_GIVEN = "as given"  # the run in which nothing is varied
 HELD_OUT = 10  # every so many training images are not learned
@@ -76,6 +76,10 @@ def run(values) -> None:
     from mgconv.evaluation.scorers import make_scorer
 
     chosen, against = values["scorer"].value, values["against"].value
+    fillers = {config.method for config in configs.values() if config.method in FILLERS}
+    if chosen and fillers:
+        remedy = "Leave out --scorer, or this method."
+        raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are told before hours of learning
         scorer = make_scorer(chosen, **scorer_settings(values))

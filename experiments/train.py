@@ -15,7 +15,7 @@ from experiments.common import (
     main,
     start_tensorflow,
 )
-from mgconv.config import METHODS, UserError
+from mgconv.config import FILLERS, METHODS, UserError
 
 define_flags = define_config_flags  # this program has no others
 
@@ -41,7 +41,8 @@ def run(values) -> None:
         learner, seconds = learn(config, images, folder)
         report(folder, learner, seconds)
     print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {folder}")
-    print(f"Draw from it: python -m experiments.sample --run={folder}")
+    asked = "inpaint --image=photo.png --mask=mask.png" if config.method in FILLERS else "sample"
+    print(f"Try it: python -m experiments.{asked} --run={folder}")
 
 
 def _wants_suggestions(given: dict) -> bool:

@@ -56,7 +56,8 @@ METHODS = {
     "pcd": Method(all_grids=False, chain_start="persistent"),
     "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
 }
-BASELINES = ("dcgan", "wgan", "wgan_gp", "context_encoder")  # as published, but for width, ...
+FILLERS = ("context_encoder",)  # they fill hidden pixels and draw nothing
+BASELINES = ("dcgan", "wgan", "wgan_gp", *FILLERS)  # as published, but for width, ...
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
 _COARSE = {4: GridSpec(4, _SMALL), 16: GridSpec(16, (*_SMALL, Conv(512, 3, 1)))}

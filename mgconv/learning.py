@@ -9,7 +9,7 @@ import tensorflow as tf
 from mgconv.baselines.context_encoder import ContextEncoderLearner
 from mgconv.baselines.gan import GANS, GanLearner
 from mgconv.building import build_learner
-from mgconv.config import BASELINES, Config, UserError
+from mgconv.config import BASELINES, FILLERS, Config, UserError
 from mgconv.datasets import ImageSet, batches
 from mgconv.devices import make_strategy, own_folder, refuse_apart
 from mgconv.guard import Guard
@@ -54,7 +54,7 @@ def learn(
 
     def stream(first):
         labels = data.get("labels")
-        masked = config.objective == "conditional" or config.method == "context_encoder"
+        masked = config.objective == "conditional" or config.method in FILLERS
         return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
 
     stream(0)  # a batch larger than the data is told before a folder is made
@@ -92,7 +92,7 @@ def build(
 ) -> Learner:
     """The learner of a run; without colors and reference images, one to be restored."""
     shape = (config.batch_size, config.size, config.size, data["channels"])
-    if config.method == "context_encoder":
+    if config.method in FILLERS:
         return ContextEncoderLearner(shape, config.width, config.seed)
     if config.method in BASELINES:
         if config.objective == "conditional":

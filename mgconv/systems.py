@@ -11,7 +11,7 @@ import tensorflow as tf
 from mgconv.baselines.context_encoder import ContextEncoderSystem
 from mgconv.baselines.gan import GanSystem
 from mgconv.checkpoints import Checkpoints, has_learned
-from mgconv.config import BASELINES, Config, Dynamics, UserError, choose
+from mgconv.config import BASELINES, FILLERS, Config, Dynamics, UserError, choose
 from mgconv.datasets import ImageSet
 from mgconv.devices import make_strategy
 from mgconv.energy import EnergyNet
@@ -183,7 +183,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
             raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
         learner = build(config, data)
         _restore(learner, folder)
-        kind = ContextEncoderSystem if config.method == "context_encoder" else GanSystem
+        kind = ContextEncoderSystem if config.method in FILLERS else GanSystem
         return kind(learner, config, data)
     if config.classes == "each":
         system = ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)

@@ -57,6 +57,17 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_at_any_time_ends_with_the_command_that_goes_on(number, capsys):
+    """Also while images are decoded, or tables made; in learning, the loop hears it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        common.main(lambda values: signal.raise_signal(number), lambda values: None, "", ["x"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "Interrupted. To go on: python -m " in capsys.readouterr().out
+
+
 # -- help and flags
 
 
@@ -126,6 +137,11 @@ def test_every_command_of_the_readme_parses():
 # -- bad input: (program, flags, what the line must say)
 
 BAD = [
+    (
+        "sweep",
+        ["--vary=method=multigrid,context_encoder", "--scorer=classifier"],
+        "to score are drawn by: context_encoder",
+    ),
     ("train", ["--dataset=digitz"], 'Unknown data set: "digitz". Did you mean digits'),
     ("train", ["--recipe=papr"], "Did you mean paper"),
     ("train", ["--method=multi_grid"], "Did you mean multigrid"),
