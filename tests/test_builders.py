@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 lmdb = pytest.importorskip("lmdb", reason="pip install 'mgconv[lsun]'")
@@ -292,6 +294,24 @@ class Places205Test(MadeHere):
     NAME = "places205"
     SPLITS = {"train": 3, "validation": 2}  # noqa: RUF012
     make = staticmethod(write_places)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=80)
+    | st.text("a/. 0\n\u0663" + "9" * 30, max_size=60).map(str.encode)
+)
+def test_any_list_is_read_or_told_in_one_line(content, tmp_path):
+    places205 = module("places205")
+    (tmp_path / "train_places205.csv").write_bytes(content)
+    try:
+        pairs = places205._read_pairs(tmp_path, "train_places205.csv")
+        names = places205._class_names({"train": pairs}, {}) if pairs else []
+    except ValueError as error:
+        assert str(error).startswith(("train_places205.csv", "No category is known for label"))
+        assert "\n" not in str(error)
+    else:
+        assert len(names) == len(set(pairs.values()))
 
 
 def test_places_reads_each_image_with_its_label(places):

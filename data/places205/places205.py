@@ -19,6 +19,7 @@ CSV = {"train": "train_places205.csv", "validation": "val_places205.csv"}
 CATEGORIES = "categoryIndex_places205.csv"
 
 JPEG_QUALITY = 95  # of what is no JPEG in the archive
+MAX_DIGITS = 9  # of a label; Python refuses thousands of them
 MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
 MAX_BYTES = 1_000_000_000  # likewise, for a file; the list of the training images has 0.1 GB
 
@@ -88,9 +89,13 @@ class Places205(tfds.core.GeneratorBasedBuilder):
 def _read_pairs(folder: Path, name: str) -> dict[str, int]:
     """Lines like "a/abbey/gsun_0.jpg 0" or "/a/abbey 0" as {path: number}; {} without the file."""
     pairs = {}
-    for number, line in enumerate(_read_text(folder, name).splitlines(), 1):
+    try:
+        lines = _read_text(folder, name).splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} is no text. Fetch it again.") from None
+    for number, line in enumerate(lines, 1):
         path, _, label = line.strip().rpartition(" ")
-        if path and label.isdecimal():
+        if path and label.isdecimal() and len(label) <= MAX_DIGITS:
             pairs[path.strip().lstrip("/")] = int(label)
         elif line.strip():
             raise ValueError(f'{name}, line {number}: "{line[:80]}" is not "path number".')
