@@ -93,6 +93,7 @@ RECIPES = {
         "nets": "released", "normalization": "kernels", "activation": "silu",
         "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
         "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 100.0,
+        "average_decay": 0.999,
     },
     "unnormalized": _OURS | {  # ours before, for what is small
         "normalization": "none", "activation": "silu",
