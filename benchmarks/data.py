@@ -6,7 +6,6 @@ python -m benchmarks.data --num_images=200000 --num_updates=20
 
 import io
 import os
-import resource
 import tempfile
 import time
 import zipfile
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
+from benchmarks import turns
 from experiments.common import config_for, main, start_tensorflow
 
 
@@ -88,8 +88,7 @@ def _learning(folder: Path, num: int, num_updates: int) -> None:
         waited, learned = waited + middle - start, learned + time.perf_counter() - middle
     share = waited / (waited + learned)
     print(f"waiting for data at width {config.width}: {share:.2%} of {num_updates} updates")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"peak memory: {peak:.2f} GiB")
+    print(f"peak memory: {turns.peak_memory() / 2**30:.2f} GiB")
 
 
 if __name__ == "__main__":

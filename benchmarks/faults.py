@@ -70,10 +70,11 @@ class Trials:
 
     def __init__(self, folder: Path, num_updates: int, rng: random.Random):
         self._folder, self._num, self._rng = folder, num_updates, rng
-        self._finish(folder / "whole")
-        self._expected = saved(folder / "whole")
         self._half = folder / "half"
-        self._finish(self._half, num_updates // 2)
+        problem = self._finish(folder / "whole") or self._finish(self._half, num_updates // 2)
+        if problem:
+            raise UserError("Already the run that nothing happens to fails", problem, "Mend that.")
+        self._expected = saved(folder / "whole")
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""

@@ -6,7 +6,6 @@ Each point is a process of its own, so that its peak memory is its own.
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -98,8 +97,7 @@ def measure_point(settings: dict, num: int) -> dict:
         start = time.perf_counter()
         tf.nest.map_structure(float, learner.train_step(images))
         seconds.append(time.perf_counter() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return {"seconds": seconds[1:], "peak": peak}
+    return {"seconds": seconds[1:], "peak": turns.peak_memory() / 2**20}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Tasks measured in turn in one run; what was found as a table and as JSON."""
 
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,12 @@ def measure(tasks: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[
             task()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def spread(values: list[float], digits: int = 3) -> str:
