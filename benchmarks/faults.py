@@ -112,7 +112,8 @@ class Trials:
         run = shutil.copytree(self._half, self._folder / "full")
         data = next((run / "checkpoints").glob("*.data*"))
         most = data.stat().st_size - 1
-        process = self._start(run, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731
+        process = self._start(run, limit, "--log_every=100000")  # else the log is what is too large
         _, errors = process.communicate(timeout=PATIENCE)
         said = errors.strip().splitlines()[-1].replace(f"{run}/", "")
         seen = f"exit code {process.returncode}, {said[:90]}"
@@ -149,9 +150,9 @@ class Trials:
         budget = [f"--num_updates={num or self._num}", f"--out={run}"]
         return [sys.executable, "-m", "experiments.train", *SETTINGS, *budget]
 
-    def _start(self, run, before=None):
+    def _start(self, run, before=None, *flags):
         return subprocess.Popen(
-            self._command(run),
+            [*self._command(run), *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
