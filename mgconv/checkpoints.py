@@ -1,6 +1,7 @@
 """Checkpoints that are not lost: written whole, checked ahead of reading."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,7 +125,7 @@ class Checkpoints:
             status.assert_existing_objects_matched()
             status.assert_consumed()
         except (tf.errors.OpError, AssertionError, ValueError, LookupError, TypeError) as error:
-            found = str(error).strip().split("\n")[0][:120]
+            found = _brief(error)
             raise self._unusable(f"{path.name} is damaged or another model's ({found})") from None
         self._guard.from_json(self._memory.numpy().decode())
 
@@ -168,9 +169,15 @@ class Checkpoints:
         try:
             yield
         except (tf.errors.OpError, OSError) as error:
-            found = str(error).strip().split("\n")[0][:120]
+            found = _brief(error)
             remedy = "Free space, or allow it; the same command goes on from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
+
+
+def _brief(error: Exception) -> str:
+    """What an error says, without the names that TensorFlow's graph has for it."""
+    said = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", str(error).strip().split("\n")[0])
+    return said[:120]
 
 
 def has_learned(folder: Path) -> bool:

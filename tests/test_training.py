@@ -672,11 +672,13 @@ def test_a_checkpoint_of_more_than_the_learner_has_is_told(open_run):
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_stays(checkpointed, open_run, monkeypatch):
     def full(*_, **__):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device\n; more")
+        said = "{{function_node __wrapped__SaveV2}} No space left on device [Op:SaveV2]\n; more"
+        raise tf.errors.ResourceExhaustedError(None, None, said)
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.train.CheckpointManager, "save", full)
-        assert "No space left on device" in one_line(lambda: go(Toy(), open_run()))
+        message = one_line(lambda: go(Toy(), open_run()))
+        assert ": No space left on device. Free space" in message
     learner = Toy()
     go(learner, open_run())
     assert (learner.calls, float(learner.weight)) == (4, 36)
