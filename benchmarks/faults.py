@@ -7,6 +7,7 @@ one line what is wrong. The table goes to runs/faults/faults.json.
 """
 
 import filecmp
+import functools
 import os
 import random
 import resource
@@ -75,6 +76,7 @@ class Trials:
         if problem:
             raise UserError("Already the run that nothing happens to fails", problem, "Mend that.")
         self._expected = saved(folder / "whole")
+        self._last = sorted((self._half / "checkpoints").glob(f"ckpt-{num_updates // 2}.*"))
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""
@@ -110,23 +112,21 @@ class Trials:
     def full_disk(self) -> tuple:
         """In the middle no file may be as large as a checkpoint: like a full disk."""
         run = shutil.copytree(self._half, self._folder / "full")
-        data = next((run / "checkpoints").glob("*.data*"))
-        most = data.stat().st_size - 1
-        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))  # noqa: E731
+        most = max(file.stat().st_size for file in self._last) - 1
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, most))
         process = self._start(run, limit, "--log_every=100000")  # else the log is what is too large
         _, errors = process.communicate(timeout=PATIENCE)
         said = errors.strip().splitlines()[-1].replace(f"{run}/", "")
         seen = f"exit code {process.returncode}, {said[:90]}"
-        before = (self._half / "checkpoints").glob(f"ckpt-{self._num // 2}.*")
-        whole = all(filecmp.cmp(file, run / "checkpoints" / file.name, False) for file in before)
+        kept = run / "checkpoints"
+        whole = all(filecmp.cmp(file, kept / file.name, False) for file in self._last)
         end = self._end(run) if whole else "the checkpoint before is not whole"
         return "no room for a checkpoint", 1, seen, end
 
     def truncated(self) -> list[tuple]:
         """Each file of the last checkpoint cut to half, and the list of checkpoints."""
         rows = []
-        files = sorted((self._half / "checkpoints").glob(f"ckpt-{self._num // 2}.*"))
-        for file in (*files, self._half / "checkpoints" / "checkpoint"):
+        for file in (*self._last, self._half / "checkpoints" / "checkpoint"):
             run = shutil.copytree(self._half, self._folder / f"cut-{file.name}")
             copy = run / "checkpoints" / file.name
             copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])

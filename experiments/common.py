@@ -18,7 +18,6 @@ from absl import flags
 import mgconv  # noqa: F401  sets the environment that TensorFlow reads
 from mgconv.config import (
     BASELINES,
-    METHODS,
     RECIPES,
     SCALES,
     Config,
@@ -117,9 +116,7 @@ def scorer_settings(values: flags.FlagValues) -> dict[str, str | None]:
     return {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
 
 
-def compared_methods(
-    names: Iterable[str], known: Iterable[str] = (*METHODS, *BASELINES)
-) -> tuple[str, ...]:
+def compared_methods(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The methods of a comparison; a UserError where one is unknown or multi-grid is not there."""
     methods = tuple(choose("method", name, known) for name in names)
     if "multigrid" not in methods:

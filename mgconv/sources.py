@@ -1,5 +1,6 @@
 """Where images come from: scikit-learn, tfds, a folder or a zip. A source tells facts and reads."""
 
+import collections
 import functools
 import hashlib
 import json
@@ -219,16 +220,16 @@ def _files(place: Path) -> tuple[list[_File], dict[str, int]]:
 
 
 def _folder_files(place: Path) -> tuple[list[_File], dict[str, int]]:
-    files, skipped = [], {}
+    files, skipped = [], collections.Counter()
     for path in sorted(place.rglob("*")):
-        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
-            status = path.stat()
-            name = path.relative_to(place).as_posix()
-            if status.st_size > MAX_FILE_BYTES:
-                skipped[TOO_LARGE] = skipped.get(TOO_LARGE, 0) + 1
-                continue
-            read = functools.partial(_read_file, path)
-            files.append(_File(name, (status.st_size, status.st_mtime_ns), read))
+        if path.suffix.lower() not in IMAGE_ENDINGS or not path.is_file():
+            continue
+        status = path.stat()
+        if status.st_size > MAX_FILE_BYTES:
+            skipped[TOO_LARGE] += 1
+        else:
+            name, stamp = path.relative_to(place).as_posix(), (status.st_size, status.st_mtime_ns)
+            files.append(_File(name, stamp, functools.partial(_read_file, path)))
     return files, skipped
 
 
@@ -240,13 +241,13 @@ def _zip_files(place: Path) -> tuple[list[_File], dict[str, int]]:
     except Exception:  # BadZipFile, and much else in what was never a zip
         remedy = "Give a folder or a whole .zip of images; a cut download must be fetched again."
         raise UserError("--image_dir is no readable .zip", place, remedy) from None
-    files, skipped = [], {}
+    files, skipped = [], collections.Counter()
     for member in members:
         if not member.filename.lower().endswith(IMAGE_ENDINGS):
             continue
         reason = _refusal(member)
         if reason:
-            skipped[reason] = skipped.get(reason, 0) + 1
+            skipped[reason] += 1
         else:
             stamp = (member.file_size, member.CRC)
             files.append(_File(member.filename, stamp, lambda m=member: _read_member(archive, m)))
