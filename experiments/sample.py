@@ -1,4 +1,4 @@
-"""Draw images from a finished run: a picture and a uint8 .npz under the run's folder.
+"""Draw images from a finished run: pictures and a uint8 .npz under the run's folder.
 
 python -m experiments.sample --run=runs/digits-3-multigrid-modern-0 --num=64
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments.common import define_config_flags, given_settings, main, start_tensorflow
-from mgconv.config import Dynamics, UserError
+from mgconv.config import METHODS, Dynamics, UserError
 
 DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
 NUM_SHOWN = 256  # of each class
@@ -24,10 +24,14 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Draws, writes samples/draw-SEED.png and .npz; goes on where it was interrupted."""
+    """Draws, writes samples/draw-SEED.png and .npz; goes on where it was interrupted.
+
+    draw-SEED-grids.png has the chains of a few images at every grid.
+    """
     import numpy as np
 
     import mgconv
+    from experiments import figures
     from mgconv.images import enlarge, replacing, save_png, tile
 
     if values["run"].value is None:
@@ -58,6 +62,9 @@ def run(values) -> None:
         np.savez_compressed(file, **content)
     path.unlink(missing_ok=True)
     print(f"{len(images)} images: {stem}.png and {stem}.npz")
+    if system.config.method in METHODS:
+        save_png(f"{stem}-grids.png", figures.grids(system, seed)[0])
+        print(f"The same chains at every grid: {stem}-grids.png")
 
 
 if __name__ == "__main__":

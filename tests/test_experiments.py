@@ -457,6 +457,10 @@ def test_samples_are_written_under_the_run(finished):
         assert content["images"].dtype == np.uint8
     with Image.open(finished / "samples" / "draw-3.png") as picture:
         assert picture.width > 8
+    grids = json.loads((finished / "config.json").read_text())["config"]["grids"]
+    with Image.open(finished / "samples" / "draw-3-grids.png") as picture:
+        assert picture.height > len(grids) * 64  # the same chains at every grid
+        assert picture.width > picture.height
 
 
 def weights(folder):
