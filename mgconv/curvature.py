@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mgconv.langevin import EnergyFn, energy_gradient
+from mgconv.normalization import top_eigenvector
 
 LIMIT = 1.0  # of drift times curvature; above it steps overshoot, above 2 they climb
 EVERY = 4  # updates between two looks, and images of which one is looked at
@@ -55,11 +56,8 @@ def curvature(energy_fn: EnergyFn, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         changes.append(change := change_along(directions[-1]))
     spanned = tf.stack(directions, axis=1)
     hessian = tf.einsum("bkxyc,blxyc->bkl", spanned, tf.stack(changes, axis=1))
-    # eigh stops at what is not finite, which is for the guard to find
-    hessian = tf.where(tf.math.is_finite(hessian), hessian, 0.0)
-    _, vectors = tf.linalg.eigh((hessian + tf.linalg.matrix_transpose(hessian)) / 2)
-    steepest = tf.einsum("bk,bkxyc->bxyc", vectors[..., -1], spanned)
-    steepest = tf.stop_gradient(_unit(steepest))
+    steepest = top_eigenvector((hessian + tf.linalg.matrix_transpose(hessian)) / 2)
+    steepest = _unit(tf.einsum("bk,bkxyc->bxyc", steepest, spanned))
     return tf.reshape(_dot(steepest, change_along(steepest)), [-1])
 
 

@@ -68,11 +68,8 @@ class SpectralKernels(NoNormalization):
 
     def fold(self, kernel, bias):
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
-        square = tf.matmul(matrix, matrix, transpose_a=True)
-        # eigh stops at what is not finite, which is for the guard to find
-        square = tf.where(tf.math.is_finite(square), square, 0.0)
-        right = tf.linalg.eigh(square)[1][:, -1:]
-        return kernel / tf.norm(matrix @ tf.stop_gradient(right)), bias
+        right = top_eigenvector(tf.matmul(matrix, matrix, transpose_a=True))
+        return kernel / tf.norm(tf.linalg.matvec(matrix, right)), bias
 
 
 class GroupStatistics(keras.layers.GroupNormalization):
@@ -86,6 +83,13 @@ class GroupStatistics(keras.layers.GroupNormalization):
     def build(self, shape):
         self.groups = math.gcd(self.groups, shape[-1])
         super().build(shape)
+
+
+def top_eigenvector(symmetric: tf.Tensor) -> tf.Tensor:
+    """That of the largest eigenvalue, [..., n, n] -> [..., n]; no gradient flows into it."""
+    # eigh stops at what is not finite, which is for the guard to find
+    finite = tf.where(tf.math.is_finite(symmetric), symmetric, 0.0)
+    return tf.stop_gradient(tf.linalg.eigh(finite)[1][..., -1])
 
 
 NORMALIZATIONS = {
