@@ -42,7 +42,7 @@ lint: $(INSTALLED)  ## style of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, updates, scaling, data; writes runs/bench/
+bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, updates, scaling; writes runs/bench/. And data
 	$(RUN) benchmarks.langevin
 	$(RUN) benchmarks.layers
 	if $(BIN)/python -c 'import torch' 2>/dev/null; then $(RUN) benchmarks.peers; else echo "no torch, no peers"; fi

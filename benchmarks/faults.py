@@ -43,14 +43,16 @@ def define_flags(values) -> None:
 
 def run(values) -> None:
     """Does all trials; prints and writes the table."""
-    folder = Path(values["out"].value)
+    folder, num_kills = Path(values["out"].value), values["num_kills"].value
+    if num_kills > values["num_updates"].value - 2:
+        raise UserError("--num_kills is too large", num_kills, "Give more --num_updates.")
     if folder.exists() and any(folder.iterdir()) and not (folder / "whole").exists():
         raise UserError("--out holds other files, it would be emptied", folder, "Give another.")
     shutil.rmtree(folder, ignore_errors=True)
     start_tensorflow()
     trials = Trials(folder, values["num_updates"].value, random.Random(values["seed"].value))
     rows = [
-        trials.killed(values["num_kills"].value),
+        trials.killed(num_kills),
         trials.told_to_stop(),
         trials.full_disk(),
         *trials.truncated(),

@@ -74,7 +74,8 @@ def _apart(settings: dict, num: int) -> dict:
                f"--point={json.dumps(settings)}"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise UserError("A point failed", settings, done.stderr.strip().splitlines()[-1])
+        said = [f"exit code {done.returncode}", *done.stderr.strip().splitlines()]
+        raise UserError("A point failed", settings, said[-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -42,9 +42,9 @@ def peak_memory() -> int:
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def spread(values: list[float], digits: int = 3) -> str:
+def spread(values: list[float]) -> str:
     """Median (least .. largest)."""
-    low, middle, high = (f"{f(values):.{digits}g}" for f in (min, statistics.median, max))
+    low, middle, high = (f"{f(values):.3g}" for f in (min, statistics.median, max))
     return f"{middle} ({low} .. {high})"
 
 

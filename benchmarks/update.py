@@ -22,6 +22,7 @@ from experiments.common import (
     main,
     start_tensorflow,
 )
+from mgconv.config import UserError
 
 FIELDS = ("dataset", "recipe", "nets", "grids", "width", "batch_size", "num_langevin_steps")
 
@@ -132,6 +133,8 @@ def _first_update(settings: dict, out: Path) -> float:
     seconds = time.perf_counter() - start
     process.kill()
     process.wait()
+    if not metrics.exists():
+        raise UserError("No first update", " ".join(command), "Run that command.")
     return seconds
 
 

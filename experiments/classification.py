@@ -151,7 +151,7 @@ def features_of(
         folder: where features are kept by all that decides them.
         key: changes with the weights of the system.
     """
-    some = _some(observed)
+    some = observed.some(NUM_FROZEN)
 
     @functools.cache
     def frozen():
@@ -168,11 +168,6 @@ def features_of(
 
 def _checksum(array):
     return f"{zlib.crc32(np.ascontiguousarray(array)):08x}"
-
-
-def _some(images: ImageSet) -> np.ndarray:
-    few = np.linspace(0, len(images) - 1, min(NUM_FROZEN, len(images))).astype(int)
-    return images.pixels[few]
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
@@ -193,7 +188,7 @@ def hog(images: np.ndarray) -> np.ndarray:
 
 def cnn_on(task: Task, system: System, observed: ImageSet) -> Classify:
     """The two-layer CNN on a system's maps at all grids."""
-    freeze(system.grid_features, system.norms, _some(observed))
+    freeze(system.grid_features, system.norms, observed.some(NUM_FROZEN))
     return _cnn(task, lambda: (system.grid_features, []))
 
 

@@ -34,21 +34,32 @@ OF_ENERGIES = {
 }.union(*RECIPES.values())  # settings that no baseline reads  # fmt: skip
 
 
-def define_config_flags(values: flags.FlagValues, names: Iterable[str] = CONFIG_FIELDS) -> None:
-    """A flag for each of these fields of Config; one that is not given leaves the presets alone."""
+def define_config_flags(
+    values: flags.FlagValues,
+    names: Iterable[str] = CONFIG_FIELDS,
+    scales: dict[str, dict[str, typing.Any]] | None = None,
+) -> None:
+    """A flag for each of these fields of Config; one that is not given leaves the presets alone.
+
+    Args:
+        values: gets the flags.
+        names: of the fields.
+        scales: an experiment's own settings by scale; its default scale is quick.
+    """
     for name in names:
         kind = CONFIG_FIELDS[name].type
         if isinstance(kind, types.UnionType) and name != "reference_sigma":
             kind = typing.get_args(kind)[0]
         define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
-        text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name)
+        text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name, scales)
         define.get(kind, flags.DEFINE_string)(name, None, text, flag_values=values)
 
 
-def _preset_values(name: str) -> str:
-    default = getattr(Config, name)
+def _preset_values(name: str, scales: dict[str, dict] | None) -> str:
+    default = getattr(Config, name) if scales is None or name != "scale" else "quick"
     rows = {} if default is None else {"default": default}
-    rows |= {row: preset[name] for row, preset in (RECIPES | SCALES).items() if name in preset}
+    for presets in (RECIPES, SCALES, scales or {}):
+        rows |= {row: preset[name] for row, preset in presets.items() if name in preset}
     texts = [f"{row} {v:.3g}" if isinstance(v, float) else f"{row} {v}" for row, v in rows.items()]
     return f" [{'; '.join(texts)}]" if texts else ""
 
@@ -63,9 +74,11 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
         given["reference_sigma"] = _read_sigma(given["reference_sigma"])
     refuse_two_budgets(given)
     refuse_unread(given)
-    if "image_dir" in given:
-        given.setdefault("dataset", "image_dir")
-    return given
+    return _with_dataset(given)
+
+
+def _with_dataset(given):
+    return {"dataset": "image_dir"} | given if given.get("image_dir") else given
 
 
 def config_for(**given) -> Config:
@@ -76,6 +89,7 @@ def config_for(**given) -> Config:
     """
     from mgconv.datasets import DATASETS
 
+    given = _with_dataset(given)
     dataset = given.get("dataset", Config.dataset)
     row = DATASETS[choose("data set", dataset, DATASETS)]
     return make_config({"grids": row.grids}, **given)
@@ -111,9 +125,17 @@ def define_scorer_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
 
 
-def scorer_settings(values: flags.FlagValues) -> dict[str, str | None]:
-    """What those flags say, as `make_scorer` takes it."""
-    return {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
+def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> dict[str, str | None]:
+    """What those flags say to the scorers of these names, as `make_scorer` takes it.
+
+    Raises:
+        UserError: none of them reads weights, and some were given.
+    """
+    given = {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
+    if given["path"] and {*names} <= {None, "classifier"}:
+        remedy = "Name the scorer, too: keras, inception2015 or torch_fidelity."
+        raise UserError("No scorer reads --scorer_path", given["path"], remedy)
+    return given
 
 
 def compared_methods(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
@@ -123,6 +145,11 @@ def compared_methods(names: Iterable[str], known: Iterable[str]) -> tuple[str, .
         remedy = "Every comparison shows it; add it."
         raise UserError("--methods leaves out", "multigrid", remedy)
     return methods
+
+
+def suffix_of(names: Iterable[str] | None) -> str:
+    """Of report and results, where a person chose data sets: those of others stay beside them."""
+    return "".join(f"-{name.replace('/', '-')}" for name in names or ())
 
 
 def refuse_two_budgets(given: dict[str, typing.Any]) -> None:

@@ -59,7 +59,7 @@ def long_chains(subject: Subject, seed: int):
     """Chains of the learned length, 10 and 100 times longer."""
     strips, facts = {}, {}
     learned = subject.model.config.num_langevin_steps
-    contrast = to_float(subject.images.pixels[:1000]).std()
+    contrast = to_float(subject.images.some(1000)).std()
     for factor in FACTORS:
         longer = {"num_langevin_steps": factor * learned}
         model = subject.model if factor == 1 else load(subject.folder, **longer)
@@ -96,7 +96,7 @@ def memory(subject: Subject, seed: int):
         new = test.pixels[np.isin(test.labels, np.unique(images.labels))][:64]
         name, usual = "real test images and training images", nearest(new, images.pixels)[1]
     facts = {"samples": float(distances.mean()), "real": float(usual.mean())}
-    facts["contrast"] = float(to_float(samples).std() / to_float(images.pixels[:1000]).std())
+    facts["contrast"] = float(to_float(samples).std() / to_float(images.some(1000)).std())
     strips = {
         "samples": samples[:NUM],
         "the training image nearest to each": images.pixels[where[:NUM]],

@@ -36,6 +36,7 @@ def define_flags(values) -> None:
                          flag_values=values)  # fmt: skip
     define_scorer_choice(values, "classifier")
     define_config_flags(values, PLACES)
+    values["out"].help = "JSON file of the scores"
 
 
 def run(values) -> None:
@@ -46,6 +47,8 @@ def run(values) -> None:
     from mgconv.records import write_json
     from mgconv.tracking import provenance
 
+    name = values["scorer"].value
+    given = scorer_settings(values, [name])
     samples = read_samples(values["samples"].value)
     config = config_for(**given_settings(values))
     _check_size(samples[0].shape[1], config.size)
@@ -56,9 +59,8 @@ def run(values) -> None:
     every = load_split(dataclasses.replace(config, classes="all"))  # the classifier learns from it
     training = every.only(choose_classes(config.classes, every.class_names))
     test = load_split(config, "test")
-    name = values["scorer"].value
     folder = cache_root(config.cache_dir) / "classifiers"
-    scorer = make_scorer(name, **scorer_settings(values), images=every, folder=folder)
+    scorer = make_scorer(name, **given, images=every, folder=folder)
     drawn, again, real = comparable(samples, training, test, values["num"].value, config.seed)
     systems = {REFERENCE: real, "Real images (training)": again, "the samples": drawn}
     labeled = samples[1] is not None

@@ -22,9 +22,12 @@ from experiments.common import (
     one_budget,
     scorer_settings,
     start_tensorflow,
+    suffix_of,
 )
 from experiments.panels import NAMES, PANELS, Panel
+from experiments.runner import Entry, cost, entries, has_failed, train_or_reuse
 from mgconv.config import BASELINES, FILLERS, METHODS, choose
+from mgconv.datasets import DATASETS, ImageSet
 
 OUT = "runs/exp1"
 NUM_SHOWN = 64  # samples of a data set that is only looked at
@@ -43,7 +46,7 @@ def define_flags(values) -> None:
     flags.DEFINE_list("scorers", ["classifier"], "judges of the samples: classifier, and one of "
                       "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip
     define_scorer_flags(values)
-    define_config_flags(values, SHARED_FIELDS)
+    define_config_flags(values, SHARED_FIELDS, scales={})
 
 
 def run(values) -> None:
@@ -52,30 +55,35 @@ def run(values) -> None:
     from mgconv.records import write_json
     from mgconv.tracking import provenance
 
+    given = scorer_settings(values, values["scorers"].value)
     settings = {"scale": "quick"} | given_settings(values)
     folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")
-    names = values["datasets"].value or [settings.get("dataset")]
-    names = ["photos", "digits"] if names == [None] else names
-    panels = {name: _panel(name, values) for name in names}
+    asked = values["datasets"].value or ([settings["dataset"]] if "dataset" in settings else None)
+    suffix = suffix_of(asked)
+    panels = {name: _panel(name, values) for name in asked or ["photos", "digits"]}
     plans = {name: _settings(panel, settings) for name, panel in panels.items()}
     start_tensorflow(settings.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
 
     scorers = {  # those of given weights are checked before hours of learning
-        name: None if name == "classifier" else make_scorer(name, **scorer_settings(values))
+        name: None if name == "classifier" else make_scorer(name, **given)
         for name in values["scorers"].value
     }
-    report = Report(folder, "Experiment 1: synthesis and diagnosis")
+    judges = Judges(scorers, values["num_samples"].value)
+    prepared = {  # what is wrong with any of them is told before hours of learning
+        name: prepare(panel, plans[name], folder / name, judges) for name, panel in panels.items()
+    }
+    report = Report(folder, "Experiment 1: synthesis and diagnosis", suffix)
     report.text(
         "Gao, Lu, Zhou, Zhu, Wu: Learning Generative ConvNets via Multi-grid Modeling and "
         f"Sampling, CVPR 2018. Scale {settings['scale']}."
     )
     report.made_by(provenance())
     kept = {}
-    for name, panel in panels.items():
-        judges = Judges(scorers, values["num_samples"].value)
-        kept[name] = run_panel(name, panel, plans[name], folder / name, report, judges)
-        write_json(folder / "results.json", {"settings": settings, "panels": kept} | provenance())
+    for name, ready in prepared.items():
+        kept[name] = run_panel(name, ready, folder / name, report, judges)
+        results = {"settings": settings, "panels": kept} | provenance()
+        write_json(folder / f"results{suffix}.json", results)
         print(f"Report: {report.write()}", flush=True)
 
 
@@ -88,8 +96,6 @@ class Judges(NamedTuple):
 
 def _panel(name: str, values) -> Panel:
     """The row of PANELS, or one that only shows a data set, as the flags change it."""
-    from mgconv.datasets import DATASETS
-
     choose("data set", name, (*PANELS, *DATASETS))
     panel = PANELS.get(name) or Panel(DATASETS[name].about, name)
     drawn_from = [name for name in (*METHODS, *BASELINES) if name not in FILLERS]
@@ -101,20 +107,39 @@ def _panel(name: str, values) -> Panel:
     return dataclasses.replace(panel, methods=methods)
 
 
-def run_panel(name, panel: Panel, settings: dict, folder: Path, report, judges: Judges) -> dict:
-    """One data set: learns, then adds its figures and tables to the report.
+class Prepared(NamedTuple):
+    """A panel whose models can be learned."""
 
-    Returns:
-        What results.json keeps of it.
-    """
-    from experiments.runner import entries, has_failed, train_or_reuse
-    from experiments.synthesis_tables import add_tables, draw_all
+    panel: Panel
+    systems: dict[str, Entry]
+    training: ImageSet
+    test: ImageSet | None  # where samples are scored
+
+
+def prepare(panel: Panel, settings: dict, folder: Path, judges: Judges) -> Prepared:
+    """Loads the images of a panel, and asks its judges for their opinion of real ones."""
+    from experiments.synthesis_tables import rehearse
 
     classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
     systems = entries(folder, classes, settings)
     config = systems["multigrid"].config
     training = load_split(config)
     test = load_split(config, "test") if panel.scored else None
+    if test:
+        rehearse(systems, training, test, folder, config, judges)
+    return Prepared(panel, systems, training, test)
+
+
+def run_panel(name: str, ready: Prepared, folder: Path, report, judges: Judges) -> dict:
+    """One data set: learns, then adds its figures and tables to the report.
+
+    Returns:
+        What results.json keeps of it.
+    """
+    from experiments.synthesis_tables import add_tables, draw_all
+
+    panel, systems, training, test = ready
+    config = systems["multigrid"].config
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     _describe(report, name, panel, config, training, facts)
     kept = {"config": dataclasses.asdict(config), "models": facts}
@@ -132,8 +157,6 @@ def run_panel(name, panel: Panel, settings: dict, folder: Path, report, judges: 
 
 
 def _describe(report, name, panel, config, training, facts) -> None:
-    from experiments.runner import cost
-
     report.heading(f"{name}: {panel.about}, {len(training)} at {config.size} x {config.size}")
     spent = ", ".join(f"{NAMES[method]} {cost(rows)}" for method, rows in facts.items())
     report.text(
@@ -167,7 +190,7 @@ def add_figures(report, dataset, learned, samples, training, test, config) -> di
         report.figure(f"{name}-4-classes", *figures.classes(rows))
     picture, caption, facts = figures.diversity(system, silent, seed)
     report.figure(f"{name}-5-diversity", picture, caption)
-    report.figure(f"{name}-6-health", *figures.health(energy_based, training.pixels))
+    report.figure(f"{name}-6-health", *figures.health(energy_based, training.some(1000)))
     subject = diagnosis.Subject.of(learned["multigrid"], training, test)
     kept = {"diversity": facts}
     for title, draw in diagnosis.FIGURES.items():

@@ -44,7 +44,8 @@ def define_flags(values) -> None:
     flags.DEFINE_integer("num_cnn_draws", 2, "of labels for the CNN", 2, flag_values=values)
     flags.DEFINE_bool("inductive", False, "learn features without the test images",
                       flag_values=values)  # fmt: skip
-    define_config_flags(values, SHARED_FIELDS)
+    names = [name for name in SHARED_FIELDS if name not in ("classes", "split")]
+    define_config_flags(values, names, SETTINGS)
 
 
 def run(values) -> None:

@@ -18,9 +18,11 @@ from experiments.common import (
     main,
     one_budget,
     start_tensorflow,
+    suffix_of,
 )
 from experiments.page import TABLE_4
-from mgconv.config import choose
+from mgconv.config import UserError, choose
+from mgconv.datasets import ImageSet
 
 OUT = "runs/exp3"
 SETTINGS = {
@@ -43,7 +45,7 @@ def define_flags(values) -> None:
                          2, flag_values=values)  # fmt: skip
     flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
                       "experiment 1", flag_values=values)  # fmt: skip
-    define_config_flags(values, SHARED_FIELDS)
+    define_config_flags(values, SHARED_FIELDS, SETTINGS)
 
 
 def run(values) -> None:
@@ -57,29 +59,43 @@ def run(values) -> None:
     scale = choose("scale", given.get("scale", "quick"), SETTINGS)
     settings = one_budget(SETTINGS[scale] | {"scale": scale, "objective": "conditional"} | given)
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
-    own = [settings["dataset"]] if "dataset" in settings else DATASETS[scale]
+    if settings.get("classes") == "each":
+        raise UserError("One model fills", "--classes=each", "Give all, or classes for it.")
+    asked = values["datasets"].value or ([settings["dataset"]] if "dataset" in settings else None)
+    suffix = suffix_of(asked)
     start_tensorflow(given.get("devices"))
-    report = Report(folder, "Experiment 3: inpainting")
+    panels = {  # what is wrong with any of them is told before hours of learning
+        name: prepare(folder / name, methods, settings | {"dataset": name}, values)
+        for name in asked or DATASETS[scale]
+    }
+    report = Report(folder, "Experiment 3: inpainting", suffix)
     report.made_by(provenance())
     kept = {}
-    for name in values["datasets"].value or own:
-        kept[name] = run_panel(name, methods, settings, values, folder / name, report)
+    for name, panel in panels.items():
+        kept[name] = run_panel(name, *panel, values, folder / name, report)
         results = {"settings": settings, "panels": kept} | provenance()
-        write_json(folder / "results.json", results)
+        write_json(folder / f"results{suffix}.json", results)
         print(f"Report: {report.write()}", flush=True)
 
 
-def run_panel(name: str, methods, settings: dict, values, folder: Path, report) -> dict:
-    """One data set: learns, fills, adds table 4 and figure 6 to the report."""
-    from experiments.inpainting_tables import add_panel, fill_all
-    from experiments.runner import Entry, entries, has_failed, train_or_reuse
+def prepare(folder: Path, methods, settings: dict, values) -> tuple[dict, ImageSet, ImageSet]:
+    """The systems of one data set, its training and its test images."""
+    from experiments.runner import Entry, entries
 
-    systems = entries(folder, dict.fromkeys(methods), settings | {"dataset": name})
+    systems = entries(folder, dict.fromkeys(methods), settings)
     config = systems["multigrid"].config
     if values["generative"].value:
         generative = dataclasses.replace(config, objective="generative")
         systems["multigrid, generative"] = Entry(generative, folder / "multigrid-generative")
-    training, test = load_split(config), load_split(config, "test")
+    return systems, load_split(config), load_split(config, "test")
+
+
+def run_panel(name: str, systems, training, test, values, folder: Path, report) -> dict:
+    """One data set: learns, fills, adds table 4 and figure 6 to the report."""
+    from experiments.inpainting_tables import add_panel, fill_all
+    from experiments.runner import has_failed, train_or_reuse
+
+    config = systems["multigrid"].config
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
     num, num_chains = ASKED[config.scale]

@@ -45,9 +45,9 @@ def run(values) -> None:
     check_mask(~hidden[np.newaxis], (1, *pixels.shape))
     system = mgconv.load(folder)
     if not hasattr(system, "inpaint"):
-        raise UserError(
-            f"The run in {folder} cannot inpaint", system.config.method, "Give another."
-        )
+        found = f"--method={system.config.method} --classes={system.config.classes}"
+        remedy = "Give another; of a model a class the folder of one class."
+        raise UserError(f"The run in {folder} cannot inpaint", found, remedy)
     for index in range(values["num"].value):
         done = inpaint_picture(system, pixels, ~hidden, values["seed"].value + index)
         path = f"{values['out'].value}-{index}.png"

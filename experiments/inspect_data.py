@@ -36,8 +36,7 @@ def run(values) -> None:
     from mgconv.grids import downsample
 
     images = load_split(config)  # tells what was skipped
-    rows = np.linspace(0, len(images) - 1, min(64, len(images))).astype(int)
-    sample = to_float(images.pixels[rows])
+    sample = to_float(images.some(64))
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     colors = images.colors
     print(f"{config.dataset} {config.split}: {len(images)} images at {config.size} x {config.size}")
@@ -53,7 +52,7 @@ def run(values) -> None:
     name = f"{config.dataset.replace('/', '-')}-{config.split}.png"
     path = Path(config.out or "runs/inspect") / name
     save_png(path, labeled_strips(strips, 16, 48))
-    print(f"{len(rows)} of them at each grid: {path}")
+    print(f"{len(sample)} of them at each grid: {path}")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,16 @@ pre { white-space: pre-wrap }"""
 
 
 class Report:
-    """Collects blocks in reading order; `write` makes report.md and report.html of them."""
+    """Collects blocks in reading order; `write` makes report.md and report.html of them.
 
-    def __init__(self, folder: Path, title: str):
-        self.folder = Path(folder)
+    Args:
+        folder: of both and of figures/.
+        title: of the page.
+        suffix: of the name `report`.
+    """
+
+    def __init__(self, folder: Path, title: str, suffix: str = ""):
+        self.folder, self._name = Path(folder), f"report{suffix}"
         self._markdown, self._html = [f"# {title}"], [f"<h1>{html.escape(title)}</h1>"]
         self._title = title
 
@@ -64,9 +70,9 @@ class Report:
         """Writes both forms; returns the path of the HTML page."""
         head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
         page = f"{head}<style>{STYLE}</style>" + "\n".join(self._html)
-        replace_file(self.folder / "report.md", "\n\n".join(self._markdown) + "\n")
-        replace_file(self.folder / "report.html", page)
-        return self.folder / "report.html"
+        replace_file(self.folder / f"{self._name}.md", "\n\n".join(self._markdown) + "\n")
+        replace_file(self.folder / f"{self._name}.html", page)
+        return self.folder / f"{self._name}.html"
 
     def _add(self, markdown, markup):
         self._markdown.append(markdown)

@@ -31,7 +31,6 @@ def run(values) -> None:
     import numpy as np
 
     import mgconv
-    from experiments import figures
     from mgconv.images import enlarge, replacing, save_png, tile
 
     if values["run"].value is None:
@@ -41,6 +40,7 @@ def run(values) -> None:
     devices = given.get("devices", "auto")
     dynamics = {name: given[name] for name in DYNAMICS if name in given}
     start_tensorflow(devices)
+    from experiments import figures
     from mgconv.evaluation.synthesis import draw, weights_key
 
     system = mgconv.load(folder, devices, **dynamics)

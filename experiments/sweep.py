@@ -76,13 +76,14 @@ def run(values) -> None:
     from mgconv.evaluation.scorers import make_scorer
 
     chosen, against = values["scorer"].value, values["against"].value
+    weights = scorer_settings(values, [chosen])
     fillers = {config.method for config in configs.values() if config.method in FILLERS}
     if chosen and fillers:
         remedy = "Leave out --scorer, or this method."
         raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are told before hours of learning
-        scorer = make_scorer(chosen, **scorer_settings(values))
+        scorer = make_scorer(chosen, **weights)
     rows = {}
     for (name, config), point in zip(configs.items(), points):
         place = folder / name.replace("/", "-")

@@ -28,13 +28,15 @@ def draw_all(learned: dict[str, Entry], like, most: int, seed: int) -> dict[str,
         most: images of a method.
         seed: of the draws.
     """
+    asked = _labels_asked(learned, like, most)
+    return {method: _draw(entry.folder, asked[method], seed) for method, entry in learned.items()}
+
+
+def _labels_asked(learned: dict[str, Entry], like, most: int) -> dict[str, np.ndarray]:
     known = {method: _learned_labels(entry, like) for method, entry in learned.items()}
     rows = np.flatnonzero(np.isin(like.labels, np.unique(np.concatenate(list(known.values())))))
     labels = like.labels[rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]]
-    return {
-        method: _draw(entry.folder, labels[np.isin(labels, known[method])], seed)
-        for method, entry in learned.items()
-    }
+    return {method: labels[np.isin(labels, classes)] for method, classes in known.items()}
 
 
 def _learned_labels(entry: Entry, images) -> list[int]:
@@ -49,6 +51,21 @@ def _draw(folder: Path, labels: np.ndarray, seed: int) -> LabeledSamples:
     key = f"{weights_key(folder)}-{seed}-{zlib.crc32(labels.tobytes()):08x}"
     path = folder / "drawn" / f"{key}.npy"
     return LabeledSamples(draw(mgconv.load(folder), labels, seed, path), labels)
+
+
+def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, judges) -> None:
+    """Scores real test images as samples will be: what cannot be scored is told ahead of learning.
+
+    Raises:
+        UserError: too few images for a judge, or of too few classes.
+    """
+    fewest = min(_labels_asked(systems, test, judges.num_samples).values(), key=len)
+    real = LabeledSamples(test.pixels, test.labels).like(fewest, config.seed)
+    LabeledSamples(training.pixels, training.labels).like(fewest, config.seed)
+    cache = cache_root(config.cache_dir) / "judged"
+    for name, given in judges.scorers.items():
+        scorer = given or make_scorer(name, images=training, folder=folder)
+        score_all({REFERENCE: real}, scorer, name == "classifier", cache)
 
 
 def add_tables(report, samples, facts, training, test, folder, config, scorers) -> dict:

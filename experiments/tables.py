@@ -17,6 +17,7 @@ from mgconv.images import replace_file
 from mgconv.records import read_json
 
 ROOT = Path(__file__).parent.parent
+NUMBER = re.compile(r"((?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 MARKED = re.compile(r"(<!-- table ([^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -81,7 +82,7 @@ def join(cells: tuple[str, ...]) -> str:
     """
     if len(set(cells)) > 1:
         cells = tuple(re.sub(r" ± \d+(\.\d+)?", "", cell) for cell in cells)
-    pieces = [re.split(r"((?<![\w.])[-+]?\d+(?:\.\d+)?)", cell) for cell in cells]
+    pieces = [NUMBER.split(cell) for cell in cells]
     if len({tuple(piece[::2]) for piece in pieces}) > 1:  # other words around the numbers
         return "; ".join(cells)
     return "".join(map(_join_piece, zip(*pieces)))
@@ -91,6 +92,8 @@ def _join_piece(versions: tuple[str, ...]) -> str:
     if len(set(versions)) == 1:
         return versions[0]
     numbers = np.array([float(version) for version in versions])
+    if any("e" in version for version in versions):
+        return f"{numbers.mean():.4g} ± {numbers.std(ddof=1):.4g}"
     decimals = max(len(version.partition(".")[2]) for version in versions)
     sign = "+" if any(version.startswith("+") for version in versions) else ""
     return f"{numbers.mean():{sign}.{decimals}f} ± {numbers.std(ddof=1):.{decimals}f}"

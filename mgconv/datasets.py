@@ -31,9 +31,16 @@ class ImageSet:
     @property
     def colors(self) -> np.ndarray:
         """1 x 1 versions of up to 10,000 of the images, evenly spread, float32 [n, 1, 1, C]."""
-        rows = np.linspace(0, len(self.pixels) - 1, min(len(self.pixels), 10_000)).astype(int)
-        parts = [self.pixels[some] for some in np.array_split(rows, len(rows) // 1000 + 1)]
-        return np.concatenate([to_float(part).mean((1, 2), keepdims=True) for part in parts])
+        parts = [self.pixels[rows] for rows in np.array_split(self._rows(10_000), 11)]
+        parts = [to_float(part).mean((1, 2), keepdims=True) for part in parts if len(part)]
+        return np.concatenate(parts)
+
+    def some(self, most: int) -> np.ndarray:
+        """Up to `most` of the images, evenly spread: a folder is ordered by class."""
+        return self.pixels[self._rows(most)]
+
+    def _rows(self, most):
+        return np.linspace(0, len(self) - 1, min(len(self), most)).astype(int)
 
     def only(self, labels: list[int]) -> "ImageSet":
         """The images of these classes."""
@@ -176,7 +183,7 @@ def load_images(
     spec = DATASETS[choose("data set", dataset, DATASETS)]
     source = spec.read(split, data_dir, image_dir)
     crop = crop or spec.crop
-    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 3} | source.facts
+    facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 4} | source.facts
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     folder = cache_root(cache_dir) / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
     return ImageSet(*store.open_or_fill(folder, source, size, spec.channels, crop))

@@ -1,4 +1,4 @@
-"""Pixels 0..255 and [-1, 1]; pictures on disk. Only here and in `datasets.py` are 0..255 known."""
+"""Pixels 0..255 and [-1, 1]; pictures on disk. What learns and samples knows [-1, 1] alone."""
 
 import contextlib
 import io
@@ -163,7 +163,7 @@ def _to_mode(image, mode: str):
 
     if image.mode.startswith(("I", "F")):  # 16 bits a pixel, or a float
         values = np.asarray(image, np.float64)
-        top = 65535 if values.max() > 255 else 255
+        top = 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255
         image = Image.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")

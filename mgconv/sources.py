@@ -176,11 +176,16 @@ def image_files(
     path = existing(place)
     files, skipped = _files(path)
     class_names = tuple(sorted({_class_of(file, path) for file in files}))  # of every split
-    if split != "all":
-        files = [f for f in files if (part_of(f.name) if part_of else "train") == split]
     if not files:
         found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
         remedy = f"Give a folder or .zip with files that end in {' '.join(IMAGE_ENDINGS)}."
+        raise UserError(f"No image in {place}", found, remedy)
+    num_all = len(files)
+    if split != "all":
+        files = [f for f in files if (part_of(f.name) if part_of else "train") == split]
+    if not files:
+        found = f"all {num_all} are of others"
+        remedy = "Only lfw, and celeb_a with list_eval_partition.txt, split files in two."
         raise UserError(f'No image for split "{split}" in {place}', found, remedy)
     index = {name: label for label, name in enumerate(class_names)}
 
@@ -287,10 +292,10 @@ def _read_file(path: Path) -> bytes:
         return b""
 
 
-def held_out(name: str, share: float = 0.1) -> str:
-    """Split of a file by its name alone: "test" for about `share` of all names."""
+def held_out(name: str) -> str:
+    """Split of a file by its name alone: "test" for about a tenth of all names."""
     digest = hashlib.sha256(name.encode()).digest()
-    return "test" if int.from_bytes(digest[:8], "big") < share * 2**64 else "train"
+    return "test" if int.from_bytes(digest[:8], "big") < 0.1 * 2**64 else "train"
 
 
 def by_person(name: str) -> str:
@@ -316,5 +321,5 @@ def celeb_a_partition(place: str) -> Callable[[str], str] | None:
         words = line.split()
         if len(words) != 2 or words[1] not in names:
             raise UserError(f"Cannot read {found}", f'"{line[:60]}"', "Lines are: 000001.jpg 0.")
-        splits[words[0]] = names[words[1]]
-    return lambda name: splits.get(PurePosixPath(name).name, "train")
+        splits[PurePosixPath(words[0]).stem] = names[words[1]]  # there are .png of the same names
+    return lambda name: splits.get(PurePosixPath(name).stem, "train")

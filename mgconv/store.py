@@ -89,8 +89,8 @@ def _fill(folder: Path, source: Source, size: int, channels: int, crop: int | No
             raise UserError(f"No usable image at {size} x {size}", found, remedy)
         meta = {"num_images": num_images, "class_names": source.class_names, "skipped": skipped}
         (draft / "meta.json").write_text(json.dumps(meta))
-        (draft / "lock").unlink()
         draft.replace(folder)
+        (folder / "lock").unlink()  # not before: who waits for it would begin anew in the draft
 
 
 def _tidy(draft: Path, image_bytes: int) -> tuple[int, list[str]]:

@@ -125,13 +125,16 @@ class ClassConditionalSystem:
 
     Args:
         folder: of the run; a model of class `name` lies in folder/name.
+        config: of the run.
         class_names: of the data set; labels are their indices.
         devices: as `load` takes them.
         **dynamics: as `load` takes them.
     """
 
-    def __init__(self, folder: Path, class_names: list[str], devices: str, **dynamics):
-        self.class_names, self._folder = class_names, folder
+    def __init__(
+        self, folder: Path, config: Config, class_names: list[str], devices: str, **dynamics
+    ):
+        self.config, self.class_names, self._folder = config, class_names, folder
         self._options = {"devices": devices, **dynamics}
         self._system = None
 
@@ -186,7 +189,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
         kind = ContextEncoderSystem if config.method in FILLERS else GanSystem
         return kind(learner, config, data)
     if config.classes == "each":
-        system = ClassConditionalSystem(folder, data["class_names"], devices, **dynamics)
+        system = ClassConditionalSystem(folder, config, data["class_names"], devices, **dynamics)
         if not system.labels:
             raise _no_checkpoint(folder)
         return system

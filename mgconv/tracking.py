@@ -28,6 +28,8 @@ from mgconv.records import (
     write_json,
 )
 
+NUM_SHOWN = 16  # images a strip of a preview
+
 
 def provenance() -> dict[str, Any]:
     """What a result must say of its making: command, commit, versions, machine, time."""
@@ -36,9 +38,20 @@ def provenance() -> dict[str, Any]:
         "command": command_line(),
         "commit": _commit() or "unknown",
         "versions": {p: v for p in packages if (v := _version(p))},
-        "device": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "device": _device(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def _device():
+    cpu = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    if "tensorflow" not in sys.modules:
+        return cpu
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    gpus = tf.config.get_visible_devices("GPU")
+    return ", ".join([cpu, *(details(gpu).get("device_name", gpu.name) for gpu in gpus)])
 
 
 def _commit():
@@ -156,22 +169,21 @@ class Run:
         ]
         replace_file(self.folder / "metrics.jsonl", "".join(lines))
 
-    def preview(self, update: int, shown: dict[str, Any], num: int = 16) -> None:
+    def preview(self, update: int, shown: dict[str, Any]) -> None:
         """Writes samples/UPDATE.png, a strip a grid and kind; the same and more to TensorBoard.
 
         Args:
             update: of the run.
             shown: by `kind/size`, images [B, s, s, C] in [-1, 1], and values [B] for histograms.
-            num: images a strip.
         """
         import tensorflow as tf
 
-        images = {name: to_uint8(x[:num]) for name, x in shown.items() if len(x.shape) == 4}
+        images = {name: to_uint8(x[:NUM_SHOWN]) for name, x in shown.items() if len(x.shape) == 4}
         top = max(batch.shape[1] for batch in images.values())
         shown_size = top * -(-32 // top)  # a multiple of every grid's, so that strips are as wide
         large = {name: enlarge(batch, shown_size) for name, batch in images.items()}
         path = self.folder / "samples" / f"{update:06d}.png"
-        save_png(path, np.concatenate([tile(batch, columns=num) for batch in large.values()]))
+        save_png(path, np.concatenate([tile(batch, columns=NUM_SHOWN) for batch in large.values()]))
         with self._tensorboard(update):
             for name, batch in large.items():
                 tf.summary.image(name, tile(batch, columns=4)[np.newaxis])  # its cards are narrow

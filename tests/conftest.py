@@ -1,7 +1,11 @@
 """Fixtures: a cache that goes away, settings so small that an update takes milliseconds, images."""
 
+import os
+
 import numpy as np
 import pytest
+
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # tests of equal bits, of devices that are not there
 
 from mgconv.config import make_config
 from mgconv.datasets import ImageSet

@@ -24,6 +24,12 @@ def test_a_draw_goes_by_frequency_where_a_class_has_too_few():
     np.testing.assert_array_equal(np.bincount(labels[subset.rows]), [5, 30, 65])
 
 
+def test_a_draw_with_many_rare_classes_has_as_many_labels_as_asked_for():
+    labels = np.repeat(np.arange(10), [1000] + 9 * [1])
+    subset = labeled_subset(labels, 20, 10, seed=1)
+    np.testing.assert_array_equal(np.bincount(labels[subset.rows]), [11] + 9 * [1])
+
+
 def test_draws_are_told_apart_by_their_seed_and_equal_for_equal_ones():
     labels = np.arange(100) % 4
     first, again, other = (labeled_subset(labels, 20, 4, seed).rows for seed in (0, 0, 1))

@@ -73,11 +73,10 @@ def test_what_cannot_be_shared_is_told(found):
 
 def two_workers(folder) -> list[dict]:
     """What two processes say that learn in a folder together."""
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
+    with socket.socket() as one, socket.socket() as other:  # both held, so that they differ
+        for free in (one, other):
             free.bind(("localhost", 0))
-            ports.append(free.getsockname()[1])
+        ports = [free.getsockname()[1] for free in (one, other)]
     cluster = {"worker": [f"localhost:{port}" for port in ports]}
     workers = [
         start("worker", folder, TF_CONFIG=json.dumps({"cluster": cluster, "task": task}))

@@ -99,11 +99,9 @@ def test_help_lists_every_flag_at_once_and_without_tensorflow(name):
         f"runpy.run_module('experiments.{name}', run_name='__main__')\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert time.perf_counter() - start < 10  # 0.1 s on an idle machine
     values = flags.FlagValues()
     program(name).define_flags(values)
     assert all(f"--{flag}:" in done.stdout for flag in values)
@@ -198,6 +196,15 @@ BAD = [
     ("exp1_synthesis", ["--scorers=keras", "--scorer_path=/none"], "weights are missing: /none"),
     ("exp1_synthesis", ["--datasets=faces", "--image_dir=/none"], "No faces.zip in --image_dir"),
     ("exp1_synthesis", ["--datasets=digits", "--learned_classes=ten"], 'Unknown class: "ten"'),
+    ("exp1_synthesis", ["--scorer_path=x.npz"], "No scorer reads --scorer_path: x.npz"),
+    ("exp1_synthesis", ["--datasets=digits", "--num_samples=30"], "Too few images for a Frechet"),
+    ("exp1_synthesis", ["--datasets=digits", "--classes=3"], "images of 2 classes or more"),
+    ("exp2_classification", ["--classes=3"], "Unknown command line flag 'classes'"),
+    ("exp3_inpainting", ["--classes=each"], "One model fills: --classes=each"),
+    ("exp3_inpainting", ["--datasets=digits,photoz"], 'Unknown data set: "photoz"'),
+    ("exp3_inpainting", ["--datasets=digits,cifar10"], "make data DATASET=cifar10"),
+    ("sweep", ["--vary=drift=1", "--scorer_path=x.npz"], "No scorer reads --scorer_path: x.npz"),
+    ("sweep", ["--vary=image_dir=/none"], "No such --image_dir: /none"),
     ("exp3_inpainting", ["--methods=pcd"], "leaves out: multigrid"),
     ("exp3_inpainting", ["--methods=multigrid,dcgan"], 'Unknown method: "dcgan"'),
     ("train", ["--objective=conditional", "--method=dcgan", "--grids=1,8"], "No hidden pixels"),
@@ -230,7 +237,7 @@ def test_bad_input_gets_one_line_and_exit_code_1(name, arguments, told, tmp_path
     assert isinstance(message, str)  # printed to stderr with exit code 1
     assert told in message
     assert "\n" not in message
-    assert not (tmp_path / "run" / "config.json").exists()
+    assert not list((tmp_path / "run").rglob("config.json"))  # nothing was begun
 
 
 def image_folder(folder, sizes, broken=0):
@@ -247,7 +254,7 @@ def test_a_folder_that_cannot_be_learned_from_is_told(tmp_path):
     cases = {
         "small": ([2] * 4, 0, "smaller than"),
         "broken": ([], 3, "broken"),
-        "empty": ([], 0, ""),
+        "empty": ([], 0, "No image in"),
     }
     for name, (sizes, broken, told) in cases.items():
         folder = image_folder(tmp_path / name, sizes, broken)
@@ -341,14 +348,14 @@ def test_a_full_disk_is_told_and_the_run_stays(finished, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    before = (finished / "config.json").read_text()
+    before = {path: path.read_bytes() for path in (finished / "checkpoints").iterdir()}
     monkeypatch.setattr(training.tf.train.CheckpointManager, "save", full)
     arguments = ["--dataset=digits", "--classes=3", f"--out={finished}", *TINY[:-2]]
     with pytest.raises(SystemExit, match="No space left on device"):
         call("train", *arguments, "--num_updates=3")
     monkeypatch.undo()
     call("sample", f"--run={finished}", "--num=2")
-    assert json.loads(before)["config"]["seed"] == 0
+    assert {path: path.read_bytes() for path in (finished / "checkpoints").iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -515,8 +522,21 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
     assert len(made) == 2 * models  # the first and the last checkpoint of each
     call("exp1_synthesis", *settings, "--datasets=digits")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
-    again = json.loads((tmp_path / "results.json").read_text())
+    again = json.loads((tmp_path / "results-digits.json").read_text())
     assert again["panels"]["digits"]["scorers"]["classifier"]["scores"] == judged["scores"]
+    assert (tmp_path / "report-digits.html").exists()
+    assert json.loads((tmp_path / "results.json").read_text()) == results  # of both, left alone
+    digits = tmp_path / "digits" / "multigrid"  # a model a class
+    call("sample", f"--run={digits}", "--num=2")
+    with np.load(digits / "samples" / "draw-0.npz", allow_pickle=False) as content:
+        np.testing.assert_array_equal(content["labels"], np.repeat(np.arange(10), 2))
+    assert (digits / "samples" / "draw-0-grids.png").exists()
+    half = np.zeros([8, 8], np.uint8)
+    half[:4] = 255
+    Image.fromarray(half).save(tmp_path / "half.png")
+    given = [f"--{name}={tmp_path / 'half.png'}" for name in ("image", "mask")]
+    with pytest.raises(SystemExit, match="cannot inpaint: --method=multigrid --classes=each"):
+        call("inpaint", f"--run={digits}", *given)
 
 
 @pytest.fixture
@@ -538,7 +558,7 @@ def mocked_cifar_10():
 
 def test_experiment_1_at_full_scale_compares_every_method_on_cifar_10(mocked_cifar_10, tmp_path):
     call("exp1_synthesis", "--scale=full", "--datasets=cifar10", f"--out={tmp_path}", *TINY)
-    panel = json.loads((tmp_path / "results.json").read_text())["panels"]["cifar10"]
+    panel = json.loads((tmp_path / "results-cifar10.json").read_text())["panels"]["cifar10"]
     rows = panel["scorers"]["classifier"]["scores"]
     assert [row["system"] for row in rows[3:]] == [
         "Multi-grid", "Single-grid", "Persistent CD", "One-step CD", "DCGAN", "WGAN",
@@ -633,7 +653,7 @@ def test_the_cost_of_a_row_counts_its_rollbacks():
 def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypatch):
     settings = ["--datasets=digits", "--num_test=9", "--num_chains=2", f"--out={tmp_path}", *TINY]
     call("exp3_inpainting", *settings)
-    panel = json.loads((tmp_path / "results.json").read_text())["panels"]["digits"]
+    panel = json.loads((tmp_path / "results-digits.json").read_text())["panels"]["digits"]
     for mask in ("square", "doodle", "pepper"):
         table = panel["scorers"][mask]["table"]
         names = [row[0] for row in table["rows"]]
@@ -653,7 +673,7 @@ def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypat
     (tmp_path / "digits/filled/doodle-cd1.npz").write_bytes(b"broken")
     call("exp3_inpainting", *settings)
     assert len(filled) == 1
-    again = json.loads((tmp_path / "results.json").read_text())["panels"]["digits"]
+    again = json.loads((tmp_path / "results-digits.json").read_text())["panels"]["digits"]
     assert again["scorers"] == panel["scorers"]
 
 

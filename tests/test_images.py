@@ -264,6 +264,10 @@ def test_sixteen_bits_are_scaled_to_eight():
     assert pixels[1, 1] == 51
 
 
+def test_a_dark_image_of_sixteen_bits_stays_dark():
+    assert decode(saved(Image.fromarray(np.full([4, 4], 255, np.uint16))), 4, 1).max() == 1
+
+
 def test_exif_turns_are_followed():
     image = Image.new("RGB", (8, 8), "black")
     image.paste((255, 255, 255), (0, 0, 8, 4))  # the upper half is white

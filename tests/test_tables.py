@@ -27,6 +27,8 @@ def test_the_tables_of_the_readme_are_those_of_the_results():
         (("2.5 ± 0.1", "3.5 ± 0.2"), "3.0 ± 0.7"),
         (("0 - 4", "0 - 8"), "0 - 6 ± 3"),
         (("1.0", "diverged"), "1.0; diverged"),
+        (("8.0e-05", "9.0e-05", "1.0e-04"), "9e-05 ± 1e-05"),
+        (("-1.5e+04", "500"), "-7250 ± 1.096e+04"),
     ],
 )
 def test_cells_of_several_seeds_become_mean_and_standard_deviation(cells, joined):

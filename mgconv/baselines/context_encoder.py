@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
-from mgconv.baselines.gan_nets import critic
+from mgconv.baselines.gan_nets import critic, initializers
 from mgconv.config import Config
 from mgconv.grids import masked_downsample
 from mgconv.normalization import EPSILON, BatchStatistics
@@ -87,22 +87,20 @@ class ContextEncoderLearner(AdversarialLearner):
 
 def _filler(size, channels, filters, seed):
     """Strided convolutions down to 4 x 4, a bottleneck, transposed ones up again."""
-    layers = keras.layers
-    initial = keras.initializers.RandomNormal(stddev=0.02, seed=seed)
-    options = {"padding": "same", "kernel_initializer": initial}
+    layers, initial = keras.layers, initializers(seed)
     x = inputs = keras.Input([size, size, channels + 1])
     for index, number in enumerate(filters):
-        x = layers.Conv2D(number, 4, 2, **options)(x)
+        x = layers.Conv2D(number, 4, 2, "same", kernel_initializer=next(initial))(x)
         x = layers.BatchNormalization(momentum=0.9, epsilon=EPSILON)(x) if index else x
         x = layers.LeakyReLU(negative_slope=0.2)(x)
-    x = layers.Conv2D(2 * filters[-1], 4, padding="valid", kernel_initializer=initial)(x)
+    x = layers.Conv2D(2 * filters[-1], 4, kernel_initializer=next(initial))(x)
     x = layers.BatchNormalization(momentum=0.9, epsilon=EPSILON)(x)
     x = layers.LeakyReLU(negative_slope=0.2)(x)
-    x = layers.Conv2DTranspose(filters[-1], 4, padding="valid", kernel_initializer=initial)(x)
+    x = layers.Conv2DTranspose(filters[-1], 4, kernel_initializer=next(initial))(x)
     for number in (*filters[-2::-1], channels):
         x = layers.BatchNormalization(momentum=0.9, epsilon=EPSILON)(x)
         x = layers.Activation("relu")(x)
-        x = layers.Conv2DTranspose(number, 4, 2, **options)(x)
+        x = layers.Conv2DTranspose(number, 4, 2, "same", kernel_initializer=next(initial))(x)
     return keras.Model(inputs, layers.Activation("tanh")(x), name="filler")
 
 

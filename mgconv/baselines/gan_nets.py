@@ -1,5 +1,7 @@
 """Generator and critic of Radford et al. 2015, which the WGAN publications take over."""
 
+from collections.abc import Iterator
+
 import keras
 
 from mgconv.normalization import EPSILON
@@ -7,12 +9,12 @@ from mgconv.normalization import EPSILON
 
 def layer_norm():
     """Over a whole map; Gulrajani et al. put it in place of batch normalization."""
-    return keras.layers.GroupNormalization(groups=1)
+    return keras.layers.GroupNormalization(groups=1, epsilon=EPSILON)
 
 
 def generator(inputs: int, filters: list[int], channels: int, seed: int) -> keras.Model:
     """Vectors [B, inputs] -> images [B, S, S, channels] in [-1, 1], S = 4 * 2^len(filters)."""
-    layers, initial = keras.layers, _initializer(seed)
+    layers, initial = keras.layers, initializers(seed)
     coarsest, *finer = filters[::-1]
     stack = [layers.Dense(16 * coarsest, use_bias=False, kernel_initializer=next(initial))]
     stack += [layers.Reshape([4, 4, coarsest])]
@@ -29,7 +31,7 @@ def generator(inputs: int, filters: list[int], channels: int, seed: int) -> kera
 
 def critic(size: int, channels: int, filters: list[int], make_norm, seed: int) -> keras.Model:
     """A model of every layer's map after its activation, and the value, [B, 1]."""
-    layers, initial, maps = keras.layers, _initializer(seed), []
+    layers, initial, maps = keras.layers, initializers(seed), []
     x = inputs = keras.Input([size, size, channels])
     for index, number in enumerate(filters):
         x = layers.Conv2D(number, 5, 2, "same", kernel_initializer=next(initial))(x)
@@ -40,8 +42,8 @@ def critic(size: int, channels: int, filters: list[int], make_norm, seed: int) -
     return keras.Model(inputs, [*maps, value], name="critic")
 
 
-def _initializer(seed):
-    """Weights from N(0, 0.02), one seed a layer."""
+def initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
+    """Weights from N(0, 0.02), one seed a layer: Keras repeats the numbers of a seed."""
     while True:
         yield keras.initializers.RandomNormal(stddev=0.02, seed=seed)
         seed += 2

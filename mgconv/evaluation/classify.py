@@ -56,6 +56,8 @@ def _by_frequency(counts: np.ndarray, num: int) -> np.ndarray:
     """Largest remainders: shares of `num`, one of each class at least."""
     exact = num * counts / counts.sum()
     wanted = np.maximum(1, np.floor(exact).astype(int))
+    while wanted.sum() > num:  # many rare classes
+        wanted[wanted.argmax()] -= 1
     for label in np.argsort(wanted - exact)[: num - wanted.sum()]:
         wanted[label] += 1
     return wanted

@@ -24,7 +24,7 @@ def freeze(features: Maps, layers: list[BatchStatistics], images: np.ndarray) ->
 
     Args:
         features: calls the layers.
-        layers: from the image up; one that is not called stays as it is.
+        layers: from the image up; one that is not called ends unfrozen.
         images: uint8 [N, S, S, C].
     """
     for layer in layers:

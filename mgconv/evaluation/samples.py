@@ -164,6 +164,9 @@ def _balanced(labels, *others_and_num):
     classes = np.unique(labels)
     counts = [min((side == c).sum() for side in (labels, *others)) for c in classes]
     most = num // len(classes) if num else max(counts)
-    if most < 2:
+    if num and most < 2:
         raise UserError("--num is too small", f"{num}, {len(classes)} classes", "Give 2 a class.")
+    if most < 2:
+        remedy = "Leave the labels out."
+        raise UserError("Too few images of each class on a side", f"{most} at most", remedy)
     return np.repeat(classes, [min(count, most) for count in counts])

@@ -90,7 +90,7 @@ def _learned_classifier(images: ImageSet | None, folder: Path | None) -> Classif
 SCORERS: dict[str, Callable[..., Scorer]] = {
     "inception2015": lambda path, sha256, **_: Inception2015(path, sha256 or INCEPTION_SHA256),
     "torch_fidelity": lambda path, sha256, **_: TorchFidelity(path, sha256 or TORCH_SHA256),
-    "keras": lambda path, **_: KerasApplication(path),
+    "keras": lambda path, sha256, **_: KerasApplication(path, sha256),
     "classifier": lambda images, folder, **_: _learned_classifier(images, folder),
 }
 
@@ -108,7 +108,7 @@ def make_scorer(
     Args:
         name: of the row.
         path: weights; for all but "classifier".
-        sha256: expected of the file at `path`, where it is not the published one.
+        sha256: expected of the file at `path`; else, where there is one, the published one.
         images: labeled training images; for "classifier".
         folder: where the classifier's weights are kept.
 

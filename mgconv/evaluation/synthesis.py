@@ -21,6 +21,7 @@ from mgconv.images import replacing, save_array, to_float, to_uint8
 from mgconv.systems import System
 
 CHUNK = 1024  # images drawn between two that are kept
+MOST_PAIRED = 2000  # images whose distances to each other are taken, at most
 
 
 def draw(system: System, labels: np.ndarray, seed: int, path: Path) -> np.ndarray:
@@ -123,6 +124,6 @@ def score_samples(
     )
 
 
-def _spread(samples: LabeledSamples, most: int = 2000) -> float:
-    few = slice(None, None, -(-len(samples.labels) // most))  # all pairs of 50,000 are too many
+def _spread(samples: LabeledSamples) -> float:
+    few = slice(None, None, -(-len(samples.labels) // MOST_PAIRED))
     return within_class_distance(to_float(samples.images[few]), samples.labels[few])
