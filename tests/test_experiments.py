@@ -1,9 +1,11 @@
 """The programs as users meet them: help, flags, bad input, kill and resume, a whole experiment."""
 
+import dataclasses
 import importlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -107,8 +109,11 @@ def test_help_lists_every_flag_at_once_and_without_tensorflow(name):
     assert all(f"--{flag}:" in done.stdout for flag in values)
 
 
+OF_TARGET = {"exp1": "exp1_synthesis", "exp2": "exp2_classification", "exp3": "exp3_inpainting"}
+
+
 def readme_commands():
-    text = (ROOT / "README.md").read_text()
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "data/README.md"))
     fenced = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
     blocks = [block for language, block in fenced.findall(text) if language == "bash"]
     inline = re.findall(r"`((?:make|python -m) [^`]+)`", fenced.sub("", text))
@@ -118,7 +123,7 @@ def readme_commands():
 def test_every_command_of_the_readme_parses():
     targets = set(re.findall(r"^([a-z0-9 ]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     targets = {target for line in targets for target in line.split()}
-    commands = [line.split("#")[0].split() for line in readme_commands()]
+    commands = [shlex.split(line, comments=True) for line in readme_commands()]
     checked = 0
     for words in commands:
         if words[:2] == ["python", "-m"] and words[2].startswith(("experiments.", "benchmarks.")):
@@ -128,8 +133,13 @@ def test_every_command_of_the_readme_parses():
             checked += 1
         elif words[:1] == ["make"]:
             assert words[1] in targets, words
+            settings = dict(word.split("=", 1) for word in words[2:])
+            if settings.get("FLAGS"):
+                values = flags.FlagValues()
+                program(OF_TARGET[words[1]]).define_flags(values)
+                assert values(["make", *shlex.split(settings["FLAGS"])]) == ["make"], words
             checked += 1
-    assert checked >= 8
+    assert checked >= 40
 
 
 # -- bad input: (program, flags, what the line must say)
@@ -539,6 +549,26 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
         call("inpaint", f"--run={digits}", *given)
 
 
+def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypatch):
+    from mgconv import guard, learning
+
+    learn = learning.learn
+
+    def diverge(config, *others):
+        if config.method == "cd1":
+            raise guard.DivergenceError("gap/8 = 1e+09", 7)
+        return learn(config, *others)
+
+    monkeypatch.setattr(learning, "learn", diverge)
+    given = ["--datasets=digits", "--classes=all", "--grids=1,8", "--methods=multigrid,cd1"]
+    call("exp1_synthesis", *given, *TINY, f"--out={tmp_path}")
+    panel = json.loads((tmp_path / "results-digits.json").read_text())["panels"]["digits"]
+    assert "gap/8 = 1e+09, at update 7" in panel["models"]["cd1"]["failed"]["failed"]
+    rows = {row[0]: row[1:] for row in panel["scorers"]["classifier"]["table"]["rows"]}
+    assert rows["One-step CD"][0] == "diverged"
+    assert "diverged" not in rows["Multi-grid"]
+
+
 @pytest.fixture
 def mocked_cifar_10():
     """CIFAR-10 as tfds gives it, with 300 random images a split."""
@@ -647,7 +677,52 @@ def test_the_cost_of_a_row_counts_its_rollbacks():
     assert cost({"failed": {"failed": "Training diverged"}}) == "diverged"
 
 
+def test_kept_draws_are_made_anew_for_other_weights_or_labels(tmp_path, toy_images):
+    from experiments.classification import Task, results
+
+    images = toy_images(40, class_names=("a", "b"))
+    labels, made = np.arange(40) % 2, []
+
+    def make():
+        made.append(1)
+        return lambda rows, seed: (np.zeros(40, int), {})
+
+    def ask(key, labels=labels):
+        data = [dataclasses.replace(images, labels=labels)] * 2
+        return results(Task(*data, (20,), 2, tmp_path), "toy", key, make)
+
+    assert [row["error"] for row in ask("weights")] == [0.5, 0.5]
+    ask("weights")
+    assert len(made) == 1
+    ask("other weights")
+    ask("other weights", 1 - labels)
+    assert len(made) == 3
+
+
+def test_differences_to_multigrid_are_paired_over_the_same_draws():
+    from experiments.classification_tables import _cells
+
+    def rows(*errors):
+        return [{"labels": 10, "error": error, "balanced": True} for error in errors]
+
+    found = {"multigrid": rows(0.2, 0.3), "pcd": rows(0.3, 0.5)}
+    assert _cells(found, "pcd", 10, {}) == ["40.0 ± 14.1 (2)", "+15.0 ± 5.0"]
+    assert _cells(found, "multigrid", 10, {}) == ["25.0 ± 7.1 (2)", "-"]
+    assert _cells(found, "pcd", 20, {}) == ["not run", "-"]
+
+
 # -- experiment 3
+
+
+def test_differences_to_multigrid_are_paired_over_the_same_images():
+    from experiments.inpainting_tables import _paired
+    from mgconv.evaluation.inpainting import Inpainting
+
+    ours, other = (
+        Inpainting(*[np.array(errors)] * len(Inpainting._fields)) for errors in ([1, 2], [4, 3])
+    )
+    assert _paired("error", other, ours, 1) == "3.5 (+2.0 ± 1.0)"
+    assert _paired("error", ours, ours, 1) == "1.5"
 
 
 def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypatch):
