@@ -20,7 +20,7 @@ class DivergenceError(UserError):
     """
 
     def __init__(self, seen: str, update: int):
-        remedy = "Give energies more --curvature_penalty or less --drift, a GAN another --seed."
+        remedy = "Give energies more --curvature_penalty, a GAN another --seed."
         super().__init__("Training diverged", f"{seen}, at update {update}", remedy)
         self.update = update
 
