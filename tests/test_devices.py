@@ -31,7 +31,10 @@ def start(program, folder, **environment):
 
 def answer(process):
     """What it printed."""
-    out, errors = process.communicate(timeout=300)
+    try:
+        out, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 0, errors[-2000:]
     return json.loads(out)
 

@@ -435,6 +435,8 @@ def test_a_draw_has_the_labels_asked_for_and_no_image_twice():
     assert all(image.tobytes() in known for image in drawn.images)
     np.testing.assert_array_equal(real.like(wanted, seed=0).images, drawn.images)
     assert (real.like(wanted, seed=1).images != drawn.images).any()
+    with pytest.raises(UserError, match=r"of 999 of class 1"):
+        real.like(np.ones(999, int), seed=1)
 
 
 # -- the control that a class mean must not win

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from mgconv.config import UserError
 from mgconv.evaluation import synthesis
-from mgconv.evaluation.samples import LabeledSamples
 from mgconv.evaluation.synthesis import draw, weights_key
 from mgconv.images import to_float
 from mgconv.learning import learn
@@ -62,17 +60,6 @@ def test_the_key_of_the_weights_changes_when_learning_goes_on(tiny, toy_images, 
     assert weights_key(tmp_path / "run") == key
     learn(tiny(method="cd1", grids=(1, 4), num_updates=6), toy_images(), tmp_path / "run")
     assert weights_key(tmp_path / "run") != key
-
-
-def test_a_comparable_draw_has_the_labels_asked_for_and_no_image_twice():
-    labels = np.arange(30) % 3
-    pixels = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1)
-    wanted = np.array([2, 0, 0, 1, 2])
-    drawn = LabeledSamples(pixels, labels).like(wanted, seed=1)
-    np.testing.assert_array_equal(labels[drawn.images[:, 0, 0, 0]], wanted)
-    assert len(np.unique(drawn.images)) == 5
-    with pytest.raises(UserError, match="10 of 11 of class 1"):
-        LabeledSamples(pixels, labels).like(np.ones(11, int), seed=1)
 
 
 def test_a_draft_that_was_killed_is_no_part(tmp_path):

@@ -6,7 +6,6 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import mgconv
 from mgconv.building import build_learner
@@ -338,11 +337,6 @@ def test_classes_do_not_share_their_chains(conditional):
     dark, middle = (system.synthesize(np.full(4, label), seed=0) for label in (0, 1))
     parts = [x - x.mean((1, 2, 3), keepdims=True) for x in (dark, middle)]
     assert not np.allclose(parts[0], parts[1], atol=1e-4)
-
-
-def test_a_learner_is_a_checkpointable_module(finished):
-    assert isinstance(finished[1], tf.Module)
-    assert finished[1].weights
 
 
 @pytest.mark.parametrize("method", [*METHODS, "dcgan", "wgan", "wgan_gp", "context_encoder"])
