@@ -166,7 +166,7 @@ class Config:
     drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
     noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
     noise_coarse: float = _setting(
-        1.0, "noise at the coarsest grid over the top's; equal factors between", ABOVE_0
+        1.0, "noise at the coarsest grid (single-grid, CD: at the top) over --noise", ABOVE_0
     )
     noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
     reference_sigma: float | None = _setting(
@@ -231,8 +231,9 @@ class Config:
         return dataclasses.replace(self.synthesis(size), num_langevin_steps=steps)
 
     def _noise(self, size):
-        above = len(self.learned_sizes) - 1 - self.learned_sizes.index(size)
-        return self.noise * self.noise_coarse ** (above / max(1, len(self.learned_sizes) - 1))
+        sizes = self.grids[1:]  # without coarser grids a chain begins as theirs do, at one color
+        above = sizes[::-1].index(size if METHODS[self.method].all_grids else sizes[0])
+        return self.noise * self.noise_coarse ** (above / max(1, len(sizes) - 1))
 
     def identity(self) -> dict[str, Any]:
         """The fields that make a run another run: all but its budget, cadence and places."""

@@ -209,7 +209,7 @@ def test_methods_spend_the_papers_langevin_steps(method, sizes, training, synthe
 
 @pytest.mark.parametrize("method", METHODS)
 def test_chains_have_the_drift_and_noise_that_are_set(method):
-    config = make_config(method=method, drift=0.25, noise=0.125, noise_end=0.5)
+    config = make_config(method=method, drift=0.25, noise=0.125, noise_end=0.5, noise_coarse=1)
     for dynamics in (config.training(64), config.synthesis(64)):
         assert (dynamics.drift, dynamics.noise) == (0.25, 0.125)
     assert config.synthesis(64).noise_end == 0.5
@@ -219,11 +219,16 @@ def test_noise_falls_by_equal_factors_from_grid_to_grid():
     config = make_config(noise_coarse=16, noise=0.005, grids=(1, 4, 16, 64))
     assert [config.training(s).noise for s in (4, 16, 64)] == pytest.approx([0.08, 0.02, 0.005])
     assert config.synthesis(16) == config.training(16)
-    for settings in ({"method": "single_grid"}, {"grids": (1, 64)}):
-        alone = make_config(**{"noise_coarse": 16, "noise": 0.005, "grids": (1, 4, 64)} | settings)
-        assert alone.synthesis(64).noise == 0.005
+    assert make_config(noise_coarse=16, noise=0.005, grids=(1, 64)).synthesis(64).noise == 0.005
     silent = make_config(noise=0.0, grids=(1, 4, 16, 64))
     assert [silent.training(size).noise for size in (4, 16, 64)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("method", ["single_grid", "pcd", "cd1"])
+def test_a_method_of_one_grid_has_the_noise_of_the_coarsest(method):
+    """Its chain begins where the coarsest grid's does, at one color."""
+    config = make_config(method=method, noise_coarse=16, noise=0.005, grids=(1, 4, 16, 64))
+    assert config.synthesis(64).noise == config.training(64).noise == 0.08
 
 
 def test_a_runs_identity_leaves_out_budget_cadence_and_places():
