@@ -9,6 +9,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # tests of equal bits, of devices tha
 
 from mgconv.config import make_config
 from mgconv.datasets import ImageSet
+from mgconv.errors import UserError
 
 TINY = {
     "grids": (1, 2, 4), "width": 0.05, "batch_size": 4, "num_langevin_steps": 3,
@@ -28,6 +29,14 @@ def cache_dir(tmp_path_factory):
 def tiny_config(**given):
     """A Config of two tiny grids; what is given overrides it."""
     return make_config(**(TINY | given))
+
+
+def refused(function, *args, kind=UserError, **options) -> str:
+    """The one line of the error that a call raises."""
+    with pytest.raises(kind) as error:
+        function(*args, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import math
 import typing
 
 import pytest
+from conftest import refused
 
 from mgconv.config import (
     ACTIVATIONS,
@@ -23,14 +24,6 @@ from mgconv.config import (
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 BOUNDED = [name for name, field in FIELDS.items() if field.metadata["legal"]]
 CHOSEN = [name for name, field in FIELDS.items() if field.metadata["choices"]]
-
-
-def refused(**given):
-    """What the user is told about these settings."""
-    with pytest.raises(UserError) as error:
-        make_config(**given)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 # -- precedence
@@ -99,7 +92,7 @@ def test_the_papers_constants_are_those_of_0_to_255_divided_by_half_the_range():
 @pytest.mark.parametrize("name", BOUNDED)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, -1e-9])
 def test_numbers_that_are_not_finite_or_of_the_wrong_sign_are_refused(name, value):
-    assert refused(**{name: value}).startswith(f"--{name} is out of range: {value}.")
+    assert refused(make_config, **{name: value}).startswith(f"--{name} is out of range: {value}.")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +105,7 @@ def test_numbers_that_are_not_finite_or_of_the_wrong_sign_are_refused(name, valu
     ],
 )  # fmt: skip
 def test_bounds_are_refused(name, value):
-    assert refused(**{name: value}).startswith(f"--{name} is ")
+    assert refused(make_config, **{name: value}).startswith(f"--{name} is ")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +144,7 @@ def test_every_bounded_number_is_bounded():
     ],
 )
 def test_grids_that_are_no_chain_of_divisors_are_refused(grids, told):
-    assert told in refused(grids=grids)
+    assert told in refused(make_config, grids=grids)
 
 
 @pytest.mark.parametrize("grids", [(1, 2), (1, 3, 6), (1, 4, 16, 32), (1, 4, 16, 64), (1, 64)])
@@ -163,22 +156,22 @@ def test_any_chain_of_divisors_is_legal(grids):
 def test_an_unknown_name_is_told_with_the_near_ones_or_with_all(name):
     choices = list(FIELDS[name].metadata["choices"])
     label = f'Unknown {name}: "'
-    near = refused(**{name: choices[0] + "x"})
+    near = refused(make_config, **{name: choices[0] + "x"})
     assert near.startswith(label)
     assert f"Did you mean {choices[0]}" in near
-    far = refused(**{name: "@@@@"})
+    far = refused(make_config, **{name: "@@@@"})
     assert far.startswith(label)
     assert far.endswith(f"Known: {', '.join(choices)}.")
 
 
 def test_names_are_exact():
     for wrong in ("Multigrid", "multigrid ", "", "None"):
-        assert "Unknown method" in refused(method=wrong)
+        assert "Unknown method" in refused(make_config, method=wrong)
 
 
 def test_a_pool_that_is_no_multiple_of_the_batch_is_refused():
     assert "--pool_size is no multiple of --batch_size: 10, batch 4." in refused(
-        pool_size=10, batch_size=4
+        make_config, pool_size=10, batch_size=4
     )
 
 

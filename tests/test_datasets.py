@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 import sklearn.datasets
+from conftest import refused
 from PIL import Image
 
 from mgconv import sources, store
@@ -60,13 +61,6 @@ def make_zip(path, files):
 
 def load_dir(path, size=SIZE, **places):
     return load_images("image_dir", "train", size, image_dir=str(path), **places)
-
-
-def told(path, size=SIZE):
-    with pytest.raises(UserError) as error:
-        load_dir(path, size)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 @pytest.fixture
@@ -278,22 +272,24 @@ def test_a_damaged_member_of_a_zip_is_skipped(tmp_path):
 def test_files_that_are_far_too_large_are_not_even_read(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 10)
     monkeypatch.setattr(sources, "TOO_LARGE", "too large")
-    assert "5 too large" in told(make_folder(tmp_path / "pets", FILES))
+    assert "5 too large" in refused(load_dir, make_folder(tmp_path / "pets", FILES), SIZE)
 
 
 def test_nothing_usable_is_told(tmp_path, own_cache):
     broken = make_folder(tmp_path / "broken", {"a.png": b"no", "b.jpg": b"image"})
-    assert told(broken) == (
+    assert refused(load_dir, broken, SIZE) == (
         "No usable image at 8 x 8: 2 broken or no image. Choose other images or smaller --grids."
     )
     small = make_folder(tmp_path / "small", {"a.png": png(random_picture(0, 7))})
-    assert "1 smaller than 8 x 8" in told(small)
+    assert "1 smaller than 8 x 8" in refused(load_dir, small, SIZE)
     (tmp_path / "empty").mkdir()
-    assert "No image in" in told(tmp_path / "empty")
-    assert "No image" in told(make_folder(tmp_path / "texts", {"a.txt": b"text"}))
-    assert "No such --image_dir" in told(tmp_path / "missing")
+    assert "No image in" in refused(load_dir, tmp_path / "empty", SIZE)
+    assert "No image" in refused(
+        load_dir, make_folder(tmp_path / "texts", {"a.txt": b"text"}), SIZE
+    )
+    assert "No such --image_dir" in refused(load_dir, tmp_path / "missing", SIZE)
     (tmp_path / "text.zip").write_text("no zip")
-    assert "--image_dir is no readable .zip" in told(tmp_path / "text.zip")
+    assert "--image_dir is no readable .zip" in refused(load_dir, tmp_path / "text.zip", SIZE)
     assert not own_cache.exists() or not any(own_cache.iterdir())  # nothing half-made is left
 
 

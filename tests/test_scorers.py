@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import refused
 
-from mgconv.config import UserError
 from mgconv.datasets import load_images
 from mgconv.evaluation.scorers import (
     SCORERS,
@@ -28,14 +28,6 @@ from mgconv.evaluation.scorers import (
 WEIGHTS = Path(__file__).parents[2] / "shared/data/weights"
 MOBILENET = WEIGHTS / "mobilenet_v1_0.75_224_keras_imagenet.npz"
 needs_mobilenet = pytest.mark.skipif(not MOBILENET.exists(), reason="no weights")
-
-
-def told(function, *args, **options):
-    """The one line of the UserError that a call raises."""
-    with pytest.raises(UserError) as error:
-        function(*args, **options)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 # -- the classifier
@@ -110,7 +102,7 @@ def test_a_classifier_with_other_weights_has_another_identity(learned, digits, t
 
 
 def test_a_classifier_takes_its_own_size_only(learned, toy_images):
-    words = told(judge, learned[0], toy_images(size=4).pixels)
+    words = refused(judge, learned[0], toy_images(size=4).pixels)
     assert "[4, 4, 1]" in words and "[8, 8, 1]" in words
 
 
@@ -279,25 +271,25 @@ def test_every_scorer_is_called_after_its_network(scorer):
 def test_every_scorer_takes_uint8_only(scorer, toy_images):
     pixels = toy_images(2, 16, 3).pixels
     for wrong in (pixels / 255, pixels.astype(int), pixels / np.float32(127.5) - 1, [[1, 2]]):
-        assert "Give uint8 0..255" in told(scorer.judge, wrong)
-        assert "Give uint8 0..255" in told(judge, scorer, wrong)
+        assert "Give uint8 0..255" in refused(scorer.judge, wrong)
+        assert "Give uint8 0..255" in refused(judge, scorer, wrong)
     for wrong in (pixels[0], pixels[:, :8], pixels[..., :2], pixels.reshape(2, -1)):
-        assert "Give [N, S, S, 1 or 3]" in told(scorer.judge, wrong)
-    assert "no image" in told(scorer.judge, pixels[:0])
+        assert "Give [N, S, S, 1 or 3]" in refused(scorer.judge, wrong)
+    assert "no image" in refused(scorer.judge, pixels[:0])
 
 
 @pytest.mark.parametrize("name", ["inception2015", "torch_fidelity", "keras"])
 def test_weights_are_never_downloaded(name, torch_fidelity, tmp_path):
     for path in (None, str(tmp_path / "none.npz"), str(tmp_path)):
-        words = told(make_scorer, name, path=path)
+        words = refused(make_scorer, name, path=path)
         assert "--scorer_path" in words
         assert ("http" in words) == (name != "keras")
 
 
 def test_an_unknown_scorer_and_a_classifier_without_classes_are_told(toy_images, tmp_path):
-    assert "Did you mean inception2015" in told(make_scorer, "inception")
-    assert "labeled" in told(make_scorer, "classifier")
-    assert "12 of one class" in told(
+    assert "Did you mean inception2015" in refused(make_scorer, "inception")
+    assert "labeled" in refused(make_scorer, "classifier")
+    assert "12 of one class" in refused(
         make_scorer, "classifier", images=toy_images(), folder=tmp_path
     )
 
@@ -367,7 +359,7 @@ def test_a_broken_or_half_written_cache_is_made_anew(toy_images, tmp_path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    assert "No space left" in told(judge_real, scorer, pixels, {"other": 1}, tmp_path)
+    assert "No space left" in refused(judge_real, scorer, pixels, {"other": 1}, tmp_path)
     assert sorted(tmp_path.iterdir()) == files  # no draft is left
 
 
@@ -390,7 +382,7 @@ def test_another_file_than_the_published_is_not_parsed(inception_file, torch_fid
     path, found = inception_file
     monkeypatch.setattr(tf.compat.v1, "GraphDef", None)
     for scorer in (Inception2015, TorchFidelity):
-        words = told(scorer, path)
+        words = refused(scorer, path)
         assert f"SHA-256 {found}" in words
         assert f"--scorer_sha256={found}" in words
         assert "http" in words
@@ -402,7 +394,7 @@ def test_another_file_than_the_published_is_not_parsed(inception_file, torch_fid
 def test_the_optional_package_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
-    assert "pip install torch-fidelity" in told(make_scorer, "torch_fidelity", path="x")
+    assert "pip install torch-fidelity" in refused(make_scorer, "torch_fidelity", path="x")
 
 
 # -- Keras applications
@@ -418,23 +410,23 @@ def test_arrays_that_are_not_all_of_the_network_are_refused(small_mobilenet, tmp
     arrays |= {name: {"shape": kernel[:2], "type": kernel.astype(int)}.get(damage, value)}
     path = tmp_path / small_mobilenet.name
     np.savez(path, **arrays)
-    assert "conv_dw_3__depthwise_kernel" in told(KerasApplication, path)
+    assert "conv_dw_3__depthwise_kernel" in refused(KerasApplication, path)
 
 
 def test_a_file_that_is_no_npz_or_holds_objects_is_refused(tmp_path):
     path = tmp_path / "mobilenet_v1_0.25_32.npz"
     for content in (b"", b"PK\x03\x04", b"nothing"):
         path.write_bytes(content)
-        assert "Cannot read" in told(KerasApplication, path)
+        assert "Cannot read" in refused(KerasApplication, path)
     np.savez(path, conv1__kernel=np.array([{}], object))
-    assert "Cannot read" in told(KerasApplication, path)
+    assert "Cannot read" in refused(KerasApplication, path)
 
 
 def test_the_name_of_the_file_tells_the_application(tmp_path):
     for name in ("resnet50.npz", "mobilenet_v2_0.75_224.npz", "mobilenet_v1_224.npz"):
         path = tmp_path / name
         path.write_bytes(b"")
-        assert "mobilenet_v1_ALPHA_SIZE" in told(KerasApplication, path)
+        assert "mobilenet_v1_ALPHA_SIZE" in refused(KerasApplication, path)
 
 
 def test_folded_constants_compute_what_the_network_does(small_mobilenet, toy_images):

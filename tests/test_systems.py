@@ -6,11 +6,12 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from conftest import refused
 
 import mgconv
 from mgconv.building import build_learner
 from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, UserError
+from mgconv.config import METHODS
 from mgconv.datasets import ImageSet
 from mgconv.images import to_float
 from mgconv.learning import build, describe, learn
@@ -19,13 +20,6 @@ from mgconv.systems import ClassConditionalSystem, MultigridSystem, load
 
 STILL = {"drift": 1e-30, "noise": 0.0}  # chains that do not move
 eagerly = pytest.mark.usefixtures("no_graphs")
-
-
-def refused(call):
-    with pytest.raises(UserError) as error:
-        call()
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 # -- a learner as the settings say

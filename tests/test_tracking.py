@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused
 from PIL import Image
 
 from mgconv import records, tracking
-from mgconv.config import RECIPES, Config, UserError, make_config
+from mgconv.config import RECIPES, Config, make_config
 from mgconv.records import read_config, read_json, read_metrics, write_json
 from mgconv.tracking import Run
 
@@ -23,14 +24,6 @@ def contents(folder):
     """Every file below, with its bytes and its time."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
-
-
-def refused(make):
-    """What the user is told, in one line."""
-    with pytest.raises(UserError) as error:
-        make()
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def begin(folder, config, data):

@@ -11,11 +11,11 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import refused
 
 from benchmarks.faults import saved
 from mgconv import training
 from mgconv.checkpoints import NUM_HEALTHY, Checkpoints
-from mgconv.config import UserError
 from mgconv.guard import DivergenceError, Guard
 from mgconv.learning import learn
 from mgconv.process import locked
@@ -92,13 +92,6 @@ def go(learner, run, num_updates=8, batches=numbered, **options):
 
 def logged(run):
     return [line["update"] for line in read_metrics(run.folder / "metrics.jsonl")]
-
-
-def one_line(call, kind=UserError):
-    with pytest.raises(kind) as error:
-        call()
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 # -- a real learner, bit for bit
@@ -271,7 +264,7 @@ STOP = Guard("stop")
 
 
 def test_a_scalar_that_is_not_finite_stops_training_and_the_last_checkpoint_is_good(open_run):
-    message = one_line(lambda: go(Toy(sick=[6]), open_run(), guard=STOP), DivergenceError)
+    message = refused(lambda: go(Toy(sick=[6]), open_run(), guard=STOP), kind=DivergenceError)
     assert "gap/4 = nan, at update 6" in message
     assert "more --curvature_penalty" in message
     assert logged(open_run()) == [1, 2, 3, 4, 5]
@@ -350,7 +343,7 @@ def test_events_of_undone_updates_are_kept(open_run):
 
 def test_one_rollback_more_than_allowed_ends_the_run(tmp_path, tiny):
     learner, run = Toy(sick=[5], cured=9), Run(tmp_path / "run", tiny(), DATA)
-    message = one_line(lambda: go(learner, run, guard=Guard(max_rollbacks=2)), DivergenceError)
+    message = refused(lambda: go(learner, run, guard=Guard(max_rollbacks=2)), kind=DivergenceError)
     assert "gap/4 = nan, at update 5" in message
     assert num_rollbacks(learner) == 2
 
@@ -419,7 +412,7 @@ def test_a_rollback_takes_the_seconds_along(open_run, monkeypatch):
 
 
 def test_what_is_ignored_still_has_to_be_finite(open_run):
-    message = one_line(lambda: go(Toy(sick=[6]), open_run(), guard=Guard("ignore")))
+    message = refused(lambda: go(Toy(sick=[6]), open_run(), guard=Guard("ignore")))
     assert "gap/4 = nan" in message
 
 
@@ -433,7 +426,9 @@ def test_a_weight_that_is_not_finite_is_not_saved(value, open_run):
         yield 4.0
 
     learner.train_step = types.MethodType(_silent_step, learner)
-    message = one_line(lambda: go(learner, open_run(), batches=stream, guard=STOP), DivergenceError)
+    message = refused(
+        lambda: go(learner, open_run(), batches=stream, guard=STOP), kind=DivergenceError
+    )
     assert "a weight is not finite, at update 4" in message
     fresh = Toy()
     Checkpoints(fresh, open_run().checkpoints).restore()
@@ -451,7 +446,7 @@ def test_divergence_of_a_real_run_is_told(tmp_path, tiny, toy_images):
     config = tiny(
         learning_rate=1e30, optimizer="sgd", num_updates=50, method="single_grid", max_rollbacks=1
     )
-    message = one_line(lambda: learn(config, toy_images(), tmp_path / "run"), DivergenceError)
+    message = refused(lambda: learn(config, toy_images(), tmp_path / "run"), kind=DivergenceError)
     assert "Training diverged" in message
     assert (
         "Rollback 1: back to update 0" in events(types.SimpleNamespace(folder=tmp_path / "run"))[0]
@@ -515,7 +510,7 @@ def test_without_manifests_it_is_told_and_nothing_is_forgotten(name, checkpointe
     DAMAGES[name](checkpointed.checkpoints)
     for path in checkpointed.checkpoints.glob("*.sha256.json"):
         path.unlink()
-    message = one_line(lambda: go(Toy(), open_run()))
+    message = refused(lambda: go(Toy(), open_run()))
     assert str(checkpointed.checkpoints) in message
     assert logged(checkpointed) == [1, 2, 3, 4]
     names = {path.name for path in checkpointed.checkpoints.iterdir()}
@@ -547,7 +542,7 @@ def test_a_changed_byte_is_noticed(checkpointed, open_run, capsys):
 def test_where_all_are_damaged_it_is_told(checkpointed, open_run):
     for path in checkpointed.checkpoints.glob("*.data*"):
         truncate(path, 3)
-    assert "all of them are damaged" in one_line(lambda: go(Toy(), open_run()))
+    assert "all of them are damaged" in refused(lambda: go(Toy(), open_run()))
 
 
 def test_a_save_that_was_killed_ahead_of_its_manifest_is_passed_over(
@@ -583,7 +578,7 @@ def test_what_a_killed_save_left_half_written_is_tidied_up(checkpointed, open_ru
 def test_a_folder_has_one_learner_at_a_time(open_run):
     run = open_run()
     with locked(run.folder):
-        assert "Another process is learning in" in one_line(lambda: go(Toy(), open_run()))
+        assert "Another process is learning in" in refused(lambda: go(Toy(), open_run()))
     go(Toy(), open_run())
 
 
@@ -592,7 +587,7 @@ def test_a_file_system_without_locks_is_told_as_that(open_run, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    message = one_line(lambda: go(Toy(), open_run()))
+    message = refused(lambda: go(Toy(), open_run()))
     assert "Cannot lock" in message
     assert "No locks available" in message
 
@@ -661,13 +656,13 @@ def _with_more(learner):
 
 @pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
 def test_a_foreign_checkpoint_is_told(make, checkpointed, open_run):
-    assert "Cannot use checkpoint" in one_line(lambda: go(make(), open_run()))
+    assert "Cannot use checkpoint" in refused(lambda: go(make(), open_run()))
     assert logged(checkpointed) == [1, 2, 3, 4]
 
 
 def test_a_checkpoint_of_more_than_the_learner_has_is_told(open_run):
     go(_with_more(Toy()), open_run(), 4)
-    assert "Cannot use checkpoint" in one_line(lambda: go(Toy(), open_run()))
+    assert "Cannot use checkpoint" in refused(lambda: go(Toy(), open_run()))
 
 
 def test_a_full_disk_is_told_and_the_last_checkpoint_stays(checkpointed, open_run, monkeypatch):
@@ -677,7 +672,7 @@ def test_a_full_disk_is_told_and_the_last_checkpoint_stays(checkpointed, open_ru
 
     with monkeypatch.context() as patch:
         patch.setattr(tf.train.CheckpointManager, "save", full)
-        message = one_line(lambda: go(Toy(), open_run()))
+        message = refused(lambda: go(Toy(), open_run()))
         assert ": No space left on device. Free space" in message
     learner = Toy()
     go(learner, open_run())
