@@ -52,7 +52,7 @@ def _wants_suggestions(given: dict) -> bool:
 
 def _nets_for(given: dict):
     from experiments.own_images import suggest_nets
-    from mgconv.sources import image_files
+    from mgconv.files import image_files
 
     return suggest_nets(image_files(given["image_dir"]), _num_gpus(), given.get("crop"))
 
@@ -83,7 +83,7 @@ def _told(given: dict, suggested: dict) -> dict:
 
 def default_folder(config) -> Path:
     """runs/DATA-CLASSES-METHOD-RECIPE-SEED."""
-    from mgconv.sources import existing
+    from mgconv.files import existing
 
     data = existing(config.image_dir).stem if config.image_dir else config.dataset
     classes = config.classes.replace(",", "+")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgconv import sources, store
+from mgconv import files, sources, store
 from mgconv.config import UserError, choose
 from mgconv.images import to_float
 from mgconv.masks import square
@@ -93,7 +93,7 @@ def _files(part_of: Callable[[str], Callable[[str], str] | None]) -> Read:
     def read(split, data_dir, image_dir):
         if image_dir is None:
             raise UserError("This data set has", "no --image_dir", "Give its folder or .zip.")
-        return sources.image_files(image_dir, split, part_of(image_dir))
+        return files.image_files(image_dir, split, part_of(image_dir))
 
     return read
 
@@ -102,7 +102,7 @@ def _celeb_a(split, data_dir, image_dir):
     """CelebA three ways: prepared by tfds; the official zip as it lies; any folder of it."""
     if image_dir is None:
         return sources.tfds_source("celeb_a", split, data_dir)
-    return sources.image_files(image_dir, split, sources.celeb_a_partition(image_dir))
+    return files.image_files(image_dir, split, files.celeb_a_partition(image_dir))
 
 
 def _inside(read: Callable[[str], sources.Source]) -> Read:
@@ -151,7 +151,7 @@ DATASETS = {
     ),
     # others, to show that one is a row
     "lfw": DatasetSpec(
-        "Labeled Faces in the Wild", _files(lambda _: sources.by_person), reads_files=True
+        "Labeled Faces in the Wild", _files(lambda _: files.by_person), reads_files=True
     ),
     "stl10": DatasetSpec("STL-10", _tfds("stl10"), prepared=True),
 }  # fmt: skip

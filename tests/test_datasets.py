@@ -10,7 +10,7 @@ import sklearn.datasets
 from conftest import refused
 from PIL import Image
 
-from mgconv import sources, store
+from mgconv import files, sources, store
 from mgconv.config import UserError, make_config
 from mgconv.datasets import (
     DATASETS,
@@ -270,8 +270,8 @@ def test_a_damaged_member_of_a_zip_is_skipped(tmp_path):
 
 
 def test_files_that_are_far_too_large_are_not_even_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_FILE_BYTES", 10)
-    monkeypatch.setattr(sources, "TOO_LARGE", "too large")
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 10)
+    monkeypatch.setattr(files, "TOO_LARGE", "too large")
     assert "5 too large" in refused(load_dir, make_folder(tmp_path / "pets", FILES), SIZE)
 
 

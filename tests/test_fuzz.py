@@ -17,9 +17,9 @@ from mgconv.checkpoints import _damage
 from mgconv.config import Config, UserError, make_config
 from mgconv.evaluation.inpainting import check_mask
 from mgconv.evaluation.samples import read_samples
+from mgconv.files import celeb_a_partition, image_files
 from mgconv.images import BadImageError, decode, read_picture
 from mgconv.records import read_config, read_json, read_metrics, write_json
-from mgconv.sources import celeb_a_partition, image_files
 from mgconv.tracking import Run
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}

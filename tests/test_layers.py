@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mgconv"
 
 HEART = ("config", "grids", "masks", "langevin", "energy", "chains", "learner")
 LIBRARY = (
-    "images", "sources", "store", "datasets", "records", "tracking", "guard",
+    "images", "sources", "files", "store", "datasets", "records", "tracking", "guard",
     "process", "checkpoints", "training", "devices", "curvature", "building",
     "baselines.adversarial", "baselines.gan_nets", "baselines.gan",
     "baselines.context_encoder", "learning", "systems",

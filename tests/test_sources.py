@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mgconv import sources
+from mgconv import files, sources
 from mgconv.config import UserError
 
 
@@ -32,28 +32,28 @@ def test_a_zip_and_its_folder_are_the_same_source(tmp_path):
     place = archive(tmp_path / "pets.zip", MEMBERS)
     with zipfile.ZipFile(place) as file:
         file.extractall(tmp_path / "pets")
-    from_zip = sources.image_files(place)
-    from_folder = sources.image_files(str(tmp_path / "pets"))
+    from_zip = files.image_files(place)
+    from_folder = files.image_files(str(tmp_path / "pets"))
     assert list(from_zip.read(0)) == list(from_folder.read(0))
     assert from_zip.class_names == from_folder.class_names == ("cat", "dog")
     assert [label for _, label in from_zip.read(0)] == [0, 0, 1]
 
 
 def test_reading_goes_on_anywhere(tmp_path):
-    source = sources.image_files(archive(tmp_path / "a.zip", MEMBERS))
+    source = files.image_files(archive(tmp_path / "a.zip", MEMBERS))
     assert list(source.read(2)) == list(source.read(0))[2:]
 
 
 def test_facts_change_with_the_files(tmp_path):
-    before = sources.image_files(archive(tmp_path / "a.zip", MEMBERS)).facts
-    same = sources.image_files(archive(tmp_path / "a.zip", MEMBERS)).facts
-    other = sources.image_files(archive(tmp_path / "a.zip", MEMBERS | {"dog/2.JPG": png(9)})).facts
+    before = files.image_files(archive(tmp_path / "a.zip", MEMBERS)).facts
+    same = files.image_files(archive(tmp_path / "a.zip", MEMBERS)).facts
+    other = files.image_files(archive(tmp_path / "a.zip", MEMBERS | {"dog/2.JPG": png(9)})).facts
     assert before == same != other
 
 
 def test_names_that_lead_out_of_an_archive_are_refused(tmp_path):
     members = {"../../evil.png": png(1), "/abs.png": png(2), "good/1.png": png(3)}
-    source = sources.image_files(archive(tmp_path / "a.zip", members))
+    source = files.image_files(archive(tmp_path / "a.zip", members))
     assert source.num_items == 1
     assert source.skipped == {"with a name that leads out of the archive": 2}
     assert source.class_names == ("good",)
@@ -61,7 +61,7 @@ def test_names_that_lead_out_of_an_archive_are_refused(tmp_path):
 
 def test_a_bomb_is_not_opened(tmp_path):
     members = {"bomb.png": bytes(10_000_000), "good/1.png": png()}
-    source = sources.image_files(archive(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED))
+    source = files.image_files(archive(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED))
     assert source.skipped == {"compressed as no image is": 1}
     assert source.num_items == 1
 
@@ -71,7 +71,7 @@ def test_a_zip_cut_short_is_told(tmp_path):
     archive(place, MEMBERS)
     place.write_bytes(place.read_bytes()[:-40])
     with pytest.raises(UserError, match=r"no readable \.zip"):
-        sources.image_files(str(place))
+        files.image_files(str(place))
 
 
 def test_a_member_with_a_wrong_checksum_is_read_as_broken(tmp_path):
@@ -80,7 +80,10 @@ def test_a_member_with_a_wrong_checksum_is_read_as_broken(tmp_path):
     content = bytearray(place.read_bytes())
     content[content.index(png(1)[-20:])] ^= 255
     place.write_bytes(bytes(content))
-    assert [len(image) > 0 for image, _ in sources.image_files(str(place)).read(0)] == [False, True]
+    assert [len(image) > 0 for image, _ in files.image_files(str(place)).read(0)] == [
+        False,
+        True,
+    ]
 
 
 def test_any_damage_inside_a_zip_is_a_broken_image(tmp_path):
@@ -90,13 +93,13 @@ def test_any_damage_inside_a_zip_is_a_broken_image(tmp_path):
     whole = place.read_bytes()
     for position in range(40, whole.index(b"PK\x01\x02"), 7):
         place.write_bytes(whole[:position] + bytes([whole[position] ^ 255]) + whole[position + 1 :])
-        [(content, _)] = sources.image_files(str(place)).read(0)
+        [(content, _)] = files.image_files(str(place)).read(0)
         assert content == b""
 
 
 def test_a_file_that_cannot_be_read_is_a_broken_image(tmp_path):
     (tmp_path / "1.png").write_bytes(png(1))
-    source = sources.image_files(str(tmp_path))
+    source = files.image_files(str(tmp_path))
     (tmp_path / "1.png").unlink()
     assert list(source.read(0)) == [(b"", 0)]
 
@@ -106,7 +109,7 @@ def test_a_class_has_one_label_in_every_split(tmp_path):
     place = archive(tmp_path / "a.zip", members)
     part_of = {"n": "train", "e": "train", "t": "test"}
     found = {
-        split: sources.image_files(place, split, lambda name: part_of[name[-5]])
+        split: files.image_files(place, split, lambda name: part_of[name[-5]])
         for split in ("train", "test")
     }
     assert found["train"].class_names == found["test"].class_names == ("a", "b", "c")
@@ -116,9 +119,9 @@ def test_a_class_has_one_label_in_every_split(tmp_path):
 def test_another_class_in_another_split_makes_other_facts(tmp_path):
     """Labels of these images change with it: what was decoded before does not fit."""
     split = ("train", lambda name: "test" if name.endswith("t.png") else "train")
-    before = sources.image_files(archive(tmp_path / "a.zip", {"b/n.png": png()}), *split)
+    before = files.image_files(archive(tmp_path / "a.zip", {"b/n.png": png()}), *split)
     more = {"b/n.png": png(), "a/t.png": png(1)}
-    after = sources.image_files(archive(tmp_path / "a.zip", more), *split)
+    after = files.image_files(archive(tmp_path / "a.zip", more), *split)
     assert [label for _, label in (*before.read(0), *after.read(0))] == [0, 1]
     assert before.facts != after.facts
 
@@ -126,17 +129,17 @@ def test_another_class_in_another_split_makes_other_facts(tmp_path):
 @pytest.mark.parametrize("split", ["test", "validation", "trian"])
 def test_a_plain_folder_is_all_for_training(split, tmp_path):
     with pytest.raises(UserError, match=f'No image for split "{split}" .*: all . are of others'):
-        sources.image_files(archive(tmp_path / "a.zip", MEMBERS), split)
+        files.image_files(archive(tmp_path / "a.zip", MEMBERS), split)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])  # both are distributed, with one list
 @pytest.mark.parametrize("split", ["train", "test", "all"])
 def test_the_official_partition_of_celeba_is_followed(tmp_path, split, ending):
-    files = {f"x/{i:06}.{ending}": png(i) for i in range(6)}
-    place = archive(tmp_path / "img_align_celeba.zip", files)
+    images = {f"x/{i:06}.{ending}": png(i) for i in range(6)}
+    place = archive(tmp_path / "img_align_celeba.zip", images)
     lines = [f"{i:06}.jpg {'001122'[i]}" for i in range(6)]
     (tmp_path / "list_eval_partition.txt").write_text("\n".join(lines))
-    source = sources.image_files(place, split, sources.celeb_a_partition(place))
+    source = files.image_files(place, split, files.celeb_a_partition(place))
     assert source.num_items == {"train": 2, "test": 2, "all": 6}[split]
 
 
@@ -144,12 +147,12 @@ def test_a_partition_with_a_bad_line_is_told(tmp_path):
     (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg seven\n")
     (tmp_path / "a.zip").touch()
     with pytest.raises(UserError, match=r'"000002.jpg seven". Lines are: 000001.jpg 0'):
-        sources.celeb_a_partition(str(tmp_path / "a.zip"))
+        files.celeb_a_partition(str(tmp_path / "a.zip"))
 
 
 def test_people_of_lfw_are_on_one_side():
     names = [f"lfw/Person_{'ABCDEFGH'[p % 8]}{p}_{i:04}.jpg" for p in range(500) for i in range(3)]
-    splits = np.array([sources.by_person(name) for name in names]).reshape(500, 3)
+    splits = np.array([files.by_person(name) for name in names]).reshape(500, 3)
     assert (splits == splits[:, :1]).all()
     assert 0.05 < (splits == "test").mean() < 0.15
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mgconv.config import UserError
 from mgconv.datasets import ImageSet
-from mgconv.sources import unbounded
+from mgconv.files import unbounded
 
 
 class LabeledSamples(NamedTuple):
