@@ -35,6 +35,7 @@ AS_GIVEN = "as given"  # the run in which nothing is varied
 HELD_OUT = 10  # every so many training images are not learned
 MOST_SCORED = 2000  # images that samples are scored against
 HEALTH = ("gap", "contrast", "drift_rms", "saturated")  # of the top grid, over the last quarter
+MEASURES = (*HEALTH, "frechet")
 
 
 def define_flags(values) -> None:
@@ -88,7 +89,9 @@ def run(values) -> None:
     for (name, config), point in zip(configs.items(), points):
         place = folder / name.replace("/", "-")
         sides = learned_and_held(config, against)
-        rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
+        row = rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
+        told = ", ".join(f"{n} {_cell(row[n])}" for n in MEASURES if n in row)
+        print(f"{place}: {told or 'no model'}", flush=True)
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
 
 
@@ -195,7 +198,7 @@ def _note_figures(folder: Path, row: dict) -> None:
     import tensorflow as tf
 
     with tf.summary.create_file_writer(str(folder / "tensorboard")).as_default(step=0):
-        for name in (*HEALTH, "frechet"):
+        for name in MEASURES:
             if row.get(name) is not None:
                 tf.summary.scalar(f"final/{name}", row[name])
 

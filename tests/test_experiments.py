@@ -815,6 +815,7 @@ def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path
     table = results["panels"]["sweep"]["scorers"]["classifier"]["table"]
     distances = [results["rows"][row[0]]["frechet"] for row in table["rows"]]
     assert distances == sorted(distances)
+    assert f"frechet {distances[0]:.4g}" in capsys.readouterr().out  # told when its run ended
     board = EventAccumulator(str(tmp_path / name / "tensorboard")).Reload()
     assert board.Tensors("final/frechet")  # beside the settings, for the HParams page
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/checkpoints/*")}
