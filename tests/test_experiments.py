@@ -62,11 +62,13 @@ def finished(tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_at_any_time_ends_with_the_command_that_goes_on(number, capsys):
     """Also while images are decoded, or tables made; in learning, the loop hears it."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {sent: signal.getsignal(sent) for sent in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run behind `&`
     try:
         common.main(lambda values: signal.raise_signal(number), lambda values: None, "", ["x"])
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sent, handler in before.items():
+            signal.signal(sent, handler)
     assert "Interrupted. To go on: python -m " in capsys.readouterr().out
 
 

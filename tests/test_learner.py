@@ -189,7 +189,7 @@ def test_data_noise_is_added_to_observed_images_and_stays_in_the_box():
 
 @eagerly
 def test_no_two_updates_draw_the_same_noise(build):
-    learner = spied(build(method="cd1", drift=1e-30, noise=0.1, data_noise=0.0))
+    learner = spied(build(method="cd1", drift=1e-30, noise=0.1, noise_coarse=1, data_noise=0.0))
     noise = []
     for _ in range(2):
         learner.train_step(tf.zeros([B, S, S, C]) + 0.01 * batch(0))
