@@ -212,7 +212,7 @@ def write_report(
     from mgconv.records import write_json
     from mgconv.tracking import provenance
 
-    measures = [*HEALTH, *(["frechet"] if scorer else [])]
+    measures = MEASURES if scorer else HEALTH
     ranked = dict(sorted(rows.items(), key=lambda item: item[1].get("frechet") or np.inf))
     table = {
         "header": ["run", "updates / seconds", *measures],

@@ -165,7 +165,7 @@ class Config:
     num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
     drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
     noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
-    noise_coarse: float = _setting(1.0, "factor of noise at the coarsest, or an only, net", ABOVE_0)
+    noise_coarse: float = _setting(1.0, "noise at the coarsest (or only) net over --noise", ABOVE_0)
     noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
     reference_sigma: float | None = _setting(
         50 * PIXEL, "standard deviation of the white-noise reference, or none", ABOVE_0

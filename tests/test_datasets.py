@@ -166,6 +166,13 @@ def test_digits_are_split_once_and_for_all_without_overlap():
         assert np.bincount(images.labels).min() > 0.05 * len(images)
 
 
+def test_photo_crops_of_training_and_test_share_no_pixel():
+    train = {image.tobytes() for image, _ in sources.photos("train").read(0)}
+    test = {image.tobytes() for image, _ in sources.photos("test").read(0)}
+    assert not train & test
+    assert sources.PHOTO_TRAIN_WIDTH + 64 == 160  # test crops begin where training crops end
+
+
 def test_photos_for_training_and_for_testing_share_no_pixel(monkeypatch):
     """Photographs whose colors say where a pixel lies show which pixels each split uses."""
     rows, columns = np.mgrid[:427, :640] // 4
