@@ -82,7 +82,7 @@ class Trials:
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""
-        run, writing = self._folder / "killed", set()
+        run, writing, num_killed = self._folder / "killed", set(), 0
         moments = sorted(self._rng.sample(range(1, self._num - 1), num))
         for index, moment in enumerate(moments):
             process = self._start(run)
@@ -92,11 +92,11 @@ class Trials:
             else:
                 time.sleep(self._rng.uniform(0, 0.02))
             process.kill()
-            process.wait()
+            num_killed += process.wait() == -signal.SIGKILL  # else it had ended by itself
             writing |= set((run / "checkpoints").glob("*_temp"))
         return (
             "kill -9",
-            num,
+            num_killed,
             f"{len(writing)} of them left a half-written checkpoint",
             self._end(run),
         )

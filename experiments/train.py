@@ -5,6 +5,7 @@ python -m experiments.train --image_dir=photos.zip
 """
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from experiments.common import (
@@ -40,9 +41,10 @@ def run(values) -> None:
 
         learner, seconds = learn(config, images, folder)
         report(folder, learner, seconds)
-    print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {folder}")
+    name = shlex.quote(str(folder))
+    print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {name}")
     asked = "inpaint --image=photo.png --mask=mask.png" if config.method in FILLERS else "sample"
-    print(f"Try it: python -m experiments.{asked} --run={folder}")
+    print(f"Try it: python -m experiments.{asked} --run={name}")
 
 
 def _wants_suggestions(given: dict) -> bool:
@@ -69,7 +71,7 @@ def _batch_for(config, images):
 def _num_gpus():
     import tensorflow as tf
 
-    return len(tf.config.list_physical_devices("GPU"))
+    return len(tf.config.get_visible_devices("GPU"))  # none by --devices=cpu:2
 
 
 def _told(given: dict, suggested: dict) -> dict:
@@ -85,7 +87,10 @@ def default_folder(config) -> Path:
     """runs/DATA-CLASSES-METHOD-RECIPE-SEED."""
     from mgconv.files import existing
 
-    data = existing(config.image_dir).stem if config.image_dir else config.dataset
+    data = config.dataset
+    if config.image_dir:
+        place = existing(config.image_dir)
+        data = place.name if place.is_dir() else place.stem
     classes = config.classes.replace(",", "+")
     return Path("runs") / f"{data}-{classes}-{config.method}-{config.recipe}-{config.seed}"
 
@@ -101,9 +106,13 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
 
     Returns:
         Results of each class by name, as `report` gives them.
+
+    Raises:
+        DivergenceError: of some classes, when all have been learned.
     """
     from mgconv.datasets import labels_of
     from mgconv.devices import own_folder
+    from mgconv.guard import DivergenceError
     from mgconv.learning import describe, learn
     from mgconv.process import locked
     from mgconv.tracking import Run
@@ -118,13 +127,20 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     run = Run(own_folder(folder), config, data)
     with locked(run.folder):
         run.begin()
-    learner, results = None, {}
+    learner, results, diverged = None, {}, {}
     for label in chosen:
         name, subset = images.class_names[label], images.only([label])
         own = dataclasses.replace(config, classes=name, resume="auto")  # `run` has been asked
         epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
-        learner, seconds = learn(own, subset, folder / name, learner, epoch)
-        results[name] = report(folder / name, learner, seconds)
+        try:
+            learner, seconds = learn(own, subset, folder / name, learner, epoch)
+        except DivergenceError as error:  # told by the run; the other classes are not lost by it
+            diverged[name] = error
+        else:
+            results[name] = report(folder / name, learner, seconds)
+    if diverged:
+        seen = "; ".join(f"{name}: {error.seen}" for name, error in diverged.items())
+        raise DivergenceError(seen, max(error.update for error in diverged.values()))
     return results
 
 

@@ -1,6 +1,7 @@
 """Checkpoints that are not lost: written whole, checked ahead of reading."""
 
 import contextlib
+import math
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from mgconv.config import UserError
-from mgconv.guard import DivergenceError, Guard
+from mgconv.guard import BANDS, DivergenceError, Guard
 from mgconv.records import read_json, sha256_of, write_json
 
 NUM_HEALTHY = 20  # updates that must have followed a checkpoint which one goes back to
+NUM_LATE = max(band.patience for band in BANDS.values())  # sick ones at most that are seen too late
+MANIFEST = ".sha256.json"
+_MISFITS = (tf.errors.OpError, AssertionError, ValueError, LookupError, TypeError, RecursionError)
 
 
 class Checkpoints:
@@ -27,11 +31,12 @@ class Checkpoints:
         folder: of the checkpoints.
         guard: whose memory goes with them.
         every: updates between two; so many of them are kept that one goes back NUM_HEALTHY
-            updates. What is saved in between, at a signal or the end, is not gone back to.
+            updates from the first sick one. What is saved in between, at a signal or the end, is
+            not gone back to.
     """
 
     def __init__(self, learner, folder: Path, guard: Guard | None = None, every: int = NUM_HEALTHY):
-        self._every, self._num_kept = every, 2 + NUM_HEALTHY // every
+        self._every, self._num_kept = every, 1 + math.ceil((NUM_HEALTHY + NUM_LATE) / every)
         self.seconds = tf.Variable(0.0, dtype=tf.float64)
         self._learner, self.folder, self._guard = learner, Path(folder), guard or Guard()
         self._memory = tf.Variable(self._guard.to_json())
@@ -49,7 +54,8 @@ class Checkpoints:
             manager, found = self._make_manager(), "names none of them"
         except ValueError:
             manager, found = None, "is damaged"
-        if manager and manager.checkpoints:  # none, too, where the clock was set back
+        listed = manager.checkpoints if manager else []  # none, too, where the clock was set back
+        if any(Path(f"{path}.index").exists() for path in listed):
             return manager
         written = sorted((path.with_suffix("") for path in self.folder.glob("*.index")), key=_order)
         whole = [path for path in written if _damage(path) is None]
@@ -58,8 +64,8 @@ class Checkpoints:
             with self._told_where_full():
                 self._write_list(whole)
             return self._make_manager()
-        listed = (self.folder / "checkpoint").exists()
-        if manager is None or len(written) > (0 if listed else 1):
+        is_listed = (self.folder / "checkpoint").exists()
+        if manager is None or len(written) > (0 if is_listed else 1):
             raise self._unusable(f"its file `checkpoint` {found}")
         return manager
 
@@ -92,14 +98,14 @@ class Checkpoints:
         self._read(path)
         return True
 
-    def go_back(self, update: int) -> None:
-        """Restores the last checkpoint that enough healthy updates followed, else the oldest.
+    def go_back(self, last_healthy: int) -> None:
+        """Restores the last checkpoint that enough updates up to `last_healthy` followed.
 
-        Damaged and later ones are forgotten. Divergence at `update` comes again from what is left,
-        if the run is killed here: the same rollback follows.
+        Where there is none, the oldest. Damaged and later ones are forgotten. The same divergence
+        comes again from what is left, if the run is killed here: the same rollback follows.
         """
         good = list(self._good())[::-1]
-        early = [path for path in self._regular(good) if _order(path) <= update - NUM_HEALTHY]
+        early = [path for path in self._regular(good) if _order(path) <= last_healthy - NUM_HEALTHY]
         last = (early or good[:1])[-1]
         with self._told_where_full():
             self._keep_only(good[: good.index(last) + 1])
@@ -124,15 +130,15 @@ class Checkpoints:
             status = self._checkpoint.restore(str(path))
             status.assert_existing_objects_matched()
             status.assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError, LookupError, TypeError) as error:
+            self._guard.from_json(self._memory.numpy().decode())
+        except _MISFITS as error:
             found = _brief(error)
             raise self._unusable(f"{path.name} is damaged or another model's ({found})") from None
-        self._guard.from_json(self._memory.numpy().decode())
 
     def _good(self) -> Iterator[Path]:
         """Checkpoints that can be read, latest first; what is passed over is told."""
         paths = [Path(path) for path in reversed(self._manager.checkpoints)]
-        if not any(_manifest(path).exists() for path in paths):
+        if not any(self.folder.glob(f"*{MANIFEST}")):
             yield from paths  # killed ahead of its first manifest
             return
         num_good = 0
@@ -161,7 +167,7 @@ class Checkpoints:
             path = Path(self._manager.save(checkpoint_number=update))
             write_json(_manifest(path), _sums(path))
             paths = [Path(path) for path in self._manager.checkpoints]
-            oldest = min([*self._regular(paths)[-self._num_kept :], paths[-1]], key=_order)
+            oldest = min([*self._regular(paths)[-self._num_kept :], *paths[-2:]], key=_order)
             self._keep_only(paths[paths.index(oldest) :])
 
     @contextlib.contextmanager
@@ -192,7 +198,7 @@ def _order(checkpoint: Path) -> int:
 
 
 def _manifest(checkpoint: Path) -> Path:
-    return checkpoint.with_name(f"{checkpoint.name}.sha256.json")
+    return checkpoint.with_name(f"{checkpoint.name}{MANIFEST}")
 
 
 def _sums(checkpoint: Path) -> dict[str, str]:

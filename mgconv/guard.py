@@ -16,13 +16,15 @@ class DivergenceError(UserError):
     """Training met a value that it should not.
 
     Attributes:
+        seen: what was seen.
         update: of that value.
+        last_healthy: the update ahead of the first sick one.
     """
 
-    def __init__(self, seen: str, update: int):
+    def __init__(self, seen: str, update: int, num_sick: int = 1):
         remedy = "Give energies more --curvature_penalty, a GAN another --seed."
         super().__init__("Training diverged", f"{seen}, at update {update}", remedy)
-        self.update = update
+        self.seen, self.update, self.last_healthy = seen, update, update - num_sick
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Band:
 
     def holds(self, value: float, level: float) -> bool:
         """Whether a value is in the band around its running mean."""
+        if level == 0:  # contrasts of images of one color
+            return True
         below_top = self.highest_share is None or value <= self.highest_share * level
-        is_flat = level == 0  # contrasts of images of one color
-        return below_top and (is_flat or value >= max(self.lowest, self.lowest_share * level))
+        return below_top and value >= max(self.lowest, self.lowest_share * level)
 
 
 BANDS = {  # ours; in 80 healthy runs gaps reached 47 and drifts 9 times their level, contrasts .36
@@ -54,7 +57,7 @@ class Guard:
     """Watches the scalars of every update.
 
     Args:
-        on_divergence: "rollback" and "stop" look at bands; "ignore" only for what is not finite.
+        on_divergence: "rollback" and "stop" raise by bands; "ignore" only what is not finite.
         max_rollbacks: of a run; one more divergence ends it.
         observed_saturated: share of the observed pixels that lie on a bound of [-1, 1], as many of
             a drawing do; samples may have as many.
@@ -85,7 +88,7 @@ class Guard:
             if not math.isfinite(value):
                 raise DivergenceError(f"{name} = {value}", update)
             band = self._bands.get(name.split("/")[0])
-            if band and self.on_divergence != "ignore":
+            if band:
                 self._judge(name, abs(value), band, update)
 
     def _judge(self, name, value, band, update):
@@ -97,9 +100,9 @@ class Guard:
         else:
             num_sick += 1  # and no part of the level
         self.levels[name] = [count, level, num_sick]
-        if num_sick >= band.patience:
+        if num_sick >= band.patience and self.on_divergence != "ignore":
             seen = f"{name} = {value:.2g}, usually {level:.2g}, {num_sick} updates in a row"
-            raise DivergenceError(seen, update)
+            raise DivergenceError(seen, update, num_sick)
 
     @property
     def health(self) -> str:
@@ -112,5 +115,17 @@ class Guard:
         return json.dumps(self.levels)
 
     def from_json(self, text: str) -> None:
-        """Remembers what a checkpoint says."""
-        self.levels = {name: list(level) for name, level in json.loads(text).items()}
+        """Remembers what a checkpoint says.
+
+        Raises:
+            ValueError: it is no memory of a guard.
+        """
+        levels = json.loads(text)
+        if not isinstance(levels, dict) or not all(map(_is_level, levels.values())):
+            raise ValueError("no levels of a guard")
+        self.levels = levels
+
+
+def _is_level(value) -> bool:
+    three = isinstance(value, list) and len(value) == 3
+    return three and all(type(x) in (int, float) and math.isfinite(x) for x in value)

@@ -11,6 +11,7 @@ import numpy as np
 from mgconv.config import PIXEL, UserError
 
 MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other: Pillow runs EPS by Ghostscript
 
 
 def to_uint8(images) -> np.ndarray:
@@ -133,7 +134,7 @@ def picture_size(content: bytes) -> tuple[int, int] | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return image.size
     except Exception:  # Pillow's decoders raise nearly anything on a broken file
         return None
@@ -144,7 +145,7 @@ def _picture(content: bytes, channels: int) -> np.ndarray:
 
     too_large = f"larger than {MAX_PIXELS // 1_000_000} megapixels"
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImageError(too_large)
             picture = _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")

@@ -18,6 +18,8 @@ from mgconv.images import replace_file
 CONFIG_FILE = "config.json"
 MAX_SIZE, MAX_WIDTH, MAX_BATCH = 1024, 8, 65536  # of a run
 MAX_VALUES = 2**31  # of the images or persistent chains that are held at once
+MAX_STEPS = 1_000_000  # Langevin steps a grid, whose energies are kept
+MAX_NAME = 255  # bytes of a file's name
 DATA = {  # facts of the training data that every run keeps
     "num_images": lambda x: type(x) is int and x > 0,
     "channels": lambda x: x in (1, 3) and type(x) is int,
@@ -127,6 +129,9 @@ def refuse_giant(config: Config, channels: int, told: str = "Too large") -> None
     most = pool if config.method == "pcd" else config.batch_size
     num_values = most * config.size**2 * channels
     too_large = config.size > MAX_SIZE or config.width > MAX_WIDTH
+    if config.num_langevin_steps > MAX_STEPS:
+        found = f"{config.num_langevin_steps} Langevin steps a grid"
+        raise UserError(told, found, f"Give at most {MAX_STEPS}.")
     if too_large or config.batch_size > MAX_BATCH or num_values > MAX_VALUES:
         found = f"{config.size} pixels, width {config.width:g}, {most} images at once"
         raise UserError(told, found, "Give a smaller --grids, --width or --batch_size.")
@@ -151,4 +156,6 @@ def _are_labels(value, num_classes) -> bool:
 
 def _is_name(value) -> bool:
     """A class's name is the name of its model's folder, too."""
-    return isinstance(value, str) and value not in ("", ".", "..") and not {"/", "\0"} & set(value)
+    if not isinstance(value, str) or value in ("", ".", "..") or {"/", "\0"} & set(value):
+        return False
+    return len(value.encode(errors="surrogatepass")) <= MAX_NAME

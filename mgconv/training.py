@@ -4,6 +4,7 @@ import collections
 import contextlib
 import itertools
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -126,7 +127,7 @@ def _roll_back(learner, checkpoints, run, guard, error):
         run.event(error.update, f"{found}. Stopped.")
         raise error
     spent = checkpoints.seconds.numpy()
-    checkpoints.go_back(error.update)
+    checkpoints.go_back(error.last_healthy)
     checkpoints.seconds.assign(spent)
     for rate in learner.rates:
         rate.assign(RATE_FACTOR ** (count - num_rollbacks(learner)) * rate)
@@ -242,7 +243,9 @@ def _progress_bar(first, total):
     from tqdm import tqdm
 
     known = None if total == math.inf else total
-    return tqdm(initial=first, total=known, unit=" updates", disable=None)
+    wait = 0.1 if sys.stderr.isatty() else 60  # seconds; a log gets a line a minute
+    often = {"mininterval": wait, "maxinterval": max(10, wait), "delay": wait}
+    return tqdm(initial=first, total=known, unit=" updates", **often)
 
 
 def _brief(scalars):

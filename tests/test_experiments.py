@@ -571,6 +571,34 @@ def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypa
     assert "diverged" not in rows["Multi-grid"]
 
 
+def test_a_class_that_diverges_does_not_keep_the_others_from_learning(tmp_path, monkeypatch):
+    from mgconv import guard, learning
+
+    learn = learning.learn
+
+    def diverge(config, *others):
+        if config.classes == "1":
+            raise guard.DivergenceError("gap/8 = 1e+09", 7)
+        return learn(config, *others)
+
+    monkeypatch.setattr(learning, "learn", diverge)
+    given = ["--dataset=digits", "--classes=each", "--grids=1,8", *TINY, f"--out={tmp_path}"]
+    with pytest.raises(SystemExit, match=r"Training diverged: 1: gap/8 = 1e\+09, at update 7"):
+        call("train", *given)
+    assert {path.parent.name for path in tmp_path.glob("*/results.json")} == set("023456789")
+
+
+def test_runs_of_two_folders_have_names_of_their_own(tmp_path):
+    from experiments.train import default_folder
+    from mgconv.config import make_config
+
+    names = set()
+    for place in ("pics.2023", "pics.2024"):
+        (tmp_path / place).mkdir()
+        names.add(default_folder(make_config(image_dir=str(tmp_path / place))).name)
+    assert len(names) == 2
+
+
 @pytest.fixture
 def mocked_cifar_10():
     """CIFAR-10 as tfds gives it, with 300 random images a split."""

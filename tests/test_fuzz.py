@@ -106,6 +106,7 @@ def test_a_run_with_one_other_value_is_a_legal_one_or_none(name, value, folder):
         {"grids": [1, 4.0]},
         {"grids": [1, 1024], "batch_size": 5000},
         {"method": "pcd", "pool_size": 10**9},
+        {"num_langevin_steps": 2**31},
     ],
 )
 def test_a_foreign_run_cannot_ask_for_all_memory(given, folder):
@@ -115,7 +116,7 @@ def test_a_foreign_run_cannot_ask_for_all_memory(given, folder):
         read_config(folder)
 
 
-@pytest.mark.parametrize("name", ["../other", "/etc", "..", "", "a/b"])
+@pytest.mark.parametrize("name", ["../other", "/etc", "..", "", "a/b", "x" * 300, "ü" * 128])
 def test_a_class_cannot_be_named_like_a_way_out(name, folder):
     content = {"config": make_config().__dict__, "data": DATA | {"class_names": [name]}}
     write_json(folder / "config.json", content)

@@ -103,5 +103,30 @@ def test_a_guard_with_the_memory_of_another_goes_on_as_it():
     assert seen(second, "gap/64", sick)[0] == 1  # the third in a row
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": [1, 2]}', '{"a": [1, null, 0]}'])
+def test_what_is_no_memory_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        Guard().from_json(text)
+
+
+def test_what_is_ignored_is_still_seen():
+    healthy, sick, _ = SICK["gap/64"]
+    guard = Guard("ignore")
+    seen(guard, "gap/64", [*healthy, *sick])
+    assert guard.health == "gap/64 sick 3x"
+
+
+def test_the_last_healthy_update_is_the_one_ahead_of_the_first_sick():
+    guard, (healthy, sick, patience) = Guard(), SICK["saturated/8"]
+    seen(guard, "saturated/8", [*healthy, *sick[:-1]])
+    with pytest.raises(DivergenceError) as caught:
+        guard.look(60, {"saturated/8": sick[-1]})
+    assert caught.value.last_healthy == 60 - patience
+
+
+def test_a_quantity_that_was_always_0_may_become_something():
+    assert seen(Guard(), "gap/4", [*[0.0] * 99, *[0.001] * 99]) is None
+
+
 def test_every_band_is_one_of_the_learners_quantities():
     assert BANDS.keys() <= {"gap", "contrast", "drift_rms", "saturated", "gradient_norm"}

@@ -16,6 +16,7 @@ from mgconv.images import (
     decode,
     encode_png,
     enlarge,
+    picture_size,
     replace_file,
     resize,
     save_png,
@@ -158,6 +159,19 @@ BROKEN = {
 def test_what_is_no_image_is_a_value_error(content):
     with pytest.raises(ValueError, match="no image"):
         decode(content, 4, 3)
+
+
+def test_no_interpreter_is_asked_for_an_image(monkeypatch):
+    """Pillow gives PostScript to Ghostscript, whatever the file is called."""
+    from PIL import EpsImagePlugin
+
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+    asked = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *of, **how: asked.append(of))
+    with pytest.raises(BadImageError):
+        decode(eps, 8, 3)
+    assert picture_size(eps) is None
+    assert not asked
 
 
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(monkeypatch):

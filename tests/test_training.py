@@ -5,6 +5,7 @@ import errno
 import fcntl
 import itertools
 import signal
+import sys
 import time
 import types
 
@@ -302,6 +303,61 @@ def test_a_rollback_goes_to_a_checkpoint_that_healthy_updates_followed(open_run,
     assert logged(run) == list(range(1, 61))
 
 
+class Saturated(Toy):
+    """Its samples are nearly all saturated from update 42 on, until a rollback."""
+
+    def train_step(self, batch):
+        scalars = super().train_step(batch)
+        bad = int(self.update_count) >= 42 and not num_rollbacks(self)
+        return scalars | {"saturated/4": tf.constant(0.95 if bad else 0.1)}
+
+
+def test_healthy_updates_are_counted_to_the_first_sick_one_not_to_the_alarm(open_run):
+    """Ten in a row alarm at 51: 30 was followed by 20 updates till then, but by 11 healthy ones."""
+    go(Saturated(), open_run(), **far())
+    [event] = events(open_run())
+    assert "10 updates in a row, at update 51. Rollback 1: back to update 20" in event
+
+
+def test_checkpoints_of_another_cadence_leave_one_to_fall_back_on(open_run):
+    run = open_run()
+    go(Toy(), run, 40, cadence=Cadence(1, 20, 100))
+    go(Toy(), run, 50, cadence=Cadence(1, 50, 100))
+    truncate(run.checkpoints / "ckpt-50.index", 9)
+    go(learner := Toy(), run, 52, cadence=Cadence(1, 50, 100))
+    assert (learner.calls, float(learner.weight)) == (12, 52 * 53 / 2)
+
+
+@pytest.mark.parametrize("memory", ["{", "[]", '{"gap/4": [1, 2]}', '{"gap/4": [1, "a", 0]}'])
+def test_a_memory_of_the_guard_that_is_none_is_told(memory, open_run):
+    run = open_run()
+    go(Toy(), run, 4)
+    strange = Guard()
+    strange.to_json = lambda: memory
+    Checkpoints(Toy(), run.checkpoints, strange).save()
+    assert "is damaged or another model's" in refused(lambda: go(Toy(), run))
+
+
+def test_progress_says_how_far_how_fast_and_how_healthy(open_run, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    go(Toy(), open_run())
+    shown = capsys.readouterr().err.split("\r")[-1]
+    assert "8/8" in shown
+    assert "updates" in shown
+    assert "gap/4 0.5 healthy" in shown
+
+
+def test_a_log_of_a_short_run_has_no_progress(open_run, capsys):
+    go(Toy(), open_run())
+    assert not capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, tiny):
+    (tmp_path / "file").write_text("mine")
+    message = refused(lambda: go(Toy(), Run(tmp_path / "file" / "run", tiny(), DATA)))
+    assert "Give a folder that can be" in message
+
+
 def test_before_any_checkpoint_a_rollback_starts_over(open_run):
     learner = Toy(sick=[1])
     go(learner, open_run())
@@ -484,6 +540,9 @@ DAMAGES = {
     "index emptied": lambda folder: truncate(folder / "ckpt-4.index", 0),
     "list emptied": lambda folder: truncate(folder / "checkpoint", 0),
     "list cut short": lambda folder: truncate(folder / "checkpoint", 15),
+    "list names others": lambda folder: (folder / "checkpoint").write_text(
+        (folder / "checkpoint").read_text().replace("ckpt-", "ckqt-")
+    ),
     "list is no list": lambda folder: (folder / "checkpoint").write_bytes(b"\x80\x81 {{{"),
 }
 
