@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from mgconv.config import UserError
+from mgconv.errors import brief
 from mgconv.guard import BANDS, DivergenceError, Guard
 from mgconv.records import read_json, sha256_of, write_json
 
@@ -132,7 +132,7 @@ class Checkpoints:
             status.assert_consumed()
             self._guard.from_json(self._memory.numpy().decode())
         except _MISFITS as error:
-            found = _brief(error)
+            found = brief(error)
             raise self._unusable(f"{path.name} is damaged or another model's ({found})") from None
 
     def _good(self) -> Iterator[Path]:
@@ -175,15 +175,9 @@ class Checkpoints:
         try:
             yield
         except (tf.errors.OpError, OSError) as error:
-            found = _brief(error)
+            found = brief(error)
             remedy = "Free space, or allow it; the same command goes on from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
-
-
-def _brief(error: Exception) -> str:
-    """What an error says, without the names that TensorFlow's graph has for it."""
-    said = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", str(error).strip().split("\n")[0])
-    return said[:120]
 
 
 def has_learned(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Mistakes of the user's, told in one line."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -19,3 +20,9 @@ def choose(what: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), known, n=2)
     remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
     raise UserError(f"Unknown {what}", f'"{name}"', remedy)
+
+
+def brief(error: Exception) -> str:
+    """What an error says, without the names that TensorFlow's graph has for it."""
+    said = re.sub(r"\{\{.*?\}\} ?| \[Op:.*", "", str(error).strip().split("\n")[0])
+    return said[:120]

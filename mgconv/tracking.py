@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mgconv.config import Config, UserError
+from mgconv.errors import brief
 from mgconv.images import enlarge, replace_file, save_png, tile, to_uint8
 from mgconv.records import (
     CONFIG_FILE,
@@ -227,7 +228,7 @@ class Run:
             with self._writer.as_default(step=update):
                 yield
         except tf.errors.OpError as error:
-            raise self._unwritable(error.message) from None
+            raise self._unwritable(brief(error)) from None
 
     def _settings_as_text(self) -> dict[str, float | str]:
         """What HParams can show: numbers, else words."""
