@@ -60,6 +60,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
 
     rate = tf.Variable(config.learning_rate, trainable=False)
     training, weight = config.training(size), config.curvature_penalty
+    most_drift = training.drift * max(1.0, training.drift_end)
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
@@ -71,7 +72,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         config.average_decay,
         jit_compile=config.jit_compile,
         rate=rate,
-        **({"penalty": curvature_penalty(weight, training.drift)} if weight else {}),
+        **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),
         **({"change_gradients": _changed_sums} if config.author_gradients else {}),
     )
 

@@ -39,6 +39,7 @@ class Dynamics:
     drift: float
     noise: float
     noise_end: float = 1.0  # noise of the last step over the first's; linear between
+    drift_end: float = 1.0  # the same of the drift
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +116,11 @@ SCALES = {
 NORMALIZATIONS = ("batch", "kernels", "spectral", "group", "none")
 OBJECTIVES, PRECISIONS = ("generative", "conditional"), ("float32", "bfloat16")
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
-ABOVE_0, FROM_0, FROM_2, SHARE = "above 0", "of 0 or more", "of 2 or more", "in [0, 1)"
+ABOVE_0, FROM_0, FROM_2 = "above 0", "of 0 or more", "of 2 or more"
+SHARE, INT32 = "in [0, 1)", "from 0 to 2147483647"
 _LEGAL = {
     ABOVE_0: lambda x: x > 0, FROM_0: lambda x: x >= 0,
-    FROM_2: lambda x: x >= 2, SHARE: lambda x: 0 <= x < 1,
+    FROM_2: lambda x: x >= 2, SHARE: lambda x: 0 <= x < 1, INT32: lambda x: 0 <= x < 2**31,
 }  # fmt: skip
 
 
@@ -164,6 +166,8 @@ class Config:
     activation: str = _setting("relu", "after that", choices=ACTIVATIONS)
     num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
     drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
+    drift_coarse: float = _setting(1.0, "drift at the coarsest (or only) net over --drift", ABOVE_0)
+    drift_end: float = _setting(1.0, "drift of a chain's last step over its first's", FROM_0)
     noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
     noise_coarse: float = _setting(1.0, "noise at the coarsest (or only) net over --noise", ABOVE_0)
     noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
@@ -184,7 +188,7 @@ class Config:
 
     jit_compile: bool = _setting(False, "compile chains by XLA; other draws of noise than without")
     mixed_precision: str = _setting("float32", "of convolutions", choices=PRECISIONS)
-    seed: int = _setting(0, "of weights, chains and the order of images", FROM_0)
+    seed: int = _setting(0, "of weights, chains and the order of images", INT32)
     out: str | None = _place(None, "folder of the run")
     resume: str = _place("auto", "go on where a run is", choices=("auto", "must", "never"))
     on_divergence: str = _place("rollback", "what follows", choices=("rollback", "stop", "ignore"))
@@ -199,8 +203,6 @@ class Config:
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
         _check_grids(self.grids)
-        if self.seed >= 2**31:
-            raise UserError("--seed is too large", self.seed, "Give one below 2147483648.")
         if self.pool_size is not None and self.pool_size % self.batch_size:
             found = f"{self.pool_size}, batch {self.batch_size}"
             raise UserError("--pool_size is no multiple of --batch_size", found, "Give a multiple.")
@@ -218,20 +220,19 @@ class Config:
     def synthesis(self, size: int) -> Dynamics:
         """Dynamics of a grid's chain from up-scaled colors; all methods spend alike in all."""
         share = 1 if METHODS[self.method].all_grids else len(self.grids) - 1
-        steps = self.num_langevin_steps * share
-        return Dynamics(steps, self.drift, self._noise(size), self.noise_end)
+        steps, level = self.num_langevin_steps * share, self._level(size)
+        drift, noise = self.drift * self.drift_coarse**level, self.noise * self.noise_coarse**level
+        return Dynamics(steps, drift, noise, self.noise_end, self.drift_end)
 
     def training(self, size: int) -> Dynamics:
         """Dynamics of a grid's training chain."""
-        steps = METHODS[self.method].num_langevin_steps
-        if steps is None:
-            return self.synthesis(size)
-        return dataclasses.replace(self.synthesis(size), num_langevin_steps=steps)
+        whole, steps = self.synthesis(size), METHODS[self.method].num_langevin_steps
+        return dataclasses.replace(whole, num_langevin_steps=steps or whole.num_langevin_steps)
 
-    def _noise(self, size):
+    def _level(self, size):  # 0 at the top grid, 1 at the coarsest net
         sizes = self.grids[1:]  # without coarser grids a chain begins as theirs do, at one color
         above = sizes[::-1].index(size if METHODS[self.method].all_grids else sizes[0])
-        return self.noise * self.noise_coarse ** (above / max(1, len(sizes) - 1))
+        return above / max(1, len(sizes) - 1)
 
     def identity(self) -> dict[str, Any]:
         """The fields that make a run another run: all but its budget, cadence and places."""

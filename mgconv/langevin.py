@@ -38,7 +38,7 @@ def langevin(
     """Runs x <- project(clip(x - drift dU/dx + noise z, -1, 1)) for a finite number of steps.
 
     With T = noise^2 / (2 drift) it samples exp(-U / T) on the box, up to discretization. Where
-    dynamics.noise_end is not 1, the noise changes linearly along the chain.
+    dynamics.noise_end or drift_end is not 1, noise or drift change linearly along the chain.
 
     Args:
         energy_fn: U, [B, s, s, C] -> [B].
@@ -53,11 +53,11 @@ def langevin(
 
     def langevin_step(t, x, squared_drift, trace):
         gradient, energies = energy_gradient(energy_fn, x)
-        drift = dynamics.drift * gradient
+        progress = tf.cast(t, tf.float32) / max(1, dynamics.num_langevin_steps - 1)
+        drift = dynamics.drift * (1 + (dynamics.drift_end - 1) * progress) * gradient
         moved = x - drift
         if dynamics.noise > 0:
             z = tf.random.stateless_normal(tf.shape(x), fold_in(seed, t))
-            progress = tf.cast(t, tf.float32) / max(1, dynamics.num_langevin_steps - 1)
             moved += dynamics.noise * (1 + (dynamics.noise_end - 1) * progress) * z
         x = project(tf.clip_by_value(moved, -1.0, 1.0))
         x = tf.ensure_shape(x, x0.shape)  # a projection must not lose what the loop relies on

@@ -172,7 +172,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
     Args:
         folder: of a run, or of one with a model a class.
         devices: that share its chains, as the flag --devices; whatever it was learned on.
-        **dynamics: noise, drift, num_langevin_steps or noise_end other than learned with.
+        **dynamics: fields of Dynamics other than learned with.
 
     Raises:
         UserError: the folder is no run, or holds no checkpoint.

@@ -113,7 +113,7 @@ def test_bounds_are_refused(name, value):
     [
         ("batch_size", 2), ("noise", 0), ("noise_end", 0), ("data_noise", 0.0), ("beta1", 0),
         ("average_decay", 0.999), ("seed", 2**31 - 1), ("minutes", None), ("pool_size", None),
-        ("reference_sigma", None), ("pool_size", 300),
+        ("reference_sigma", None), ("pool_size", 300), ("drift_end", 0),
     ],
 )  # fmt: skip
 def test_values_at_the_edge_are_accepted(name, value):
@@ -202,10 +202,10 @@ def test_methods_spend_the_papers_langevin_steps(method, sizes, training, synthe
 
 @pytest.mark.parametrize("method", METHODS)
 def test_chains_have_the_drift_and_noise_that_are_set(method):
-    config = make_config(method=method, drift=0.25, noise=0.125, noise_end=0.5, noise_coarse=1)
+    given = {"drift": 0.25, "drift_end": 2.0, "noise": 0.125, "noise_end": 0.5}
+    config = make_config(method=method, noise_coarse=1, **given)
     for dynamics in (config.training(64), config.synthesis(64)):
-        assert (dynamics.drift, dynamics.noise) == (0.25, 0.125)
-    assert config.synthesis(64).noise_end == 0.5
+        assert {name: getattr(dynamics, name) for name in given} == given
 
 
 def test_noise_falls_by_equal_factors_from_grid_to_grid():
@@ -215,6 +215,13 @@ def test_noise_falls_by_equal_factors_from_grid_to_grid():
     assert make_config(noise_coarse=16, noise=0.005, grids=(1, 64)).synthesis(64).noise == 0.005
     silent = make_config(noise=0.0, grids=(1, 4, 16, 64))
     assert [silent.training(size).noise for size in (4, 16, 64)] == [0, 0, 0]
+
+
+def test_drift_changes_by_equal_factors_from_grid_to_grid():
+    config = make_config(drift_coarse=1 / 16, drift=0.08, grids=(1, 4, 16, 64))
+    assert [config.training(s).drift for s in (4, 16, 64)] == pytest.approx([0.005, 0.02, 0.08])
+    alone = make_config(method="pcd", drift_coarse=1 / 16, drift=0.08, grids=(1, 4, 16, 64))
+    assert alone.synthesis(64).drift == alone.training(64).drift == 0.005
 
 
 @pytest.mark.parametrize("method", ["single_grid", "pcd", "cd1"])

@@ -93,6 +93,15 @@ def test_noise_changes_linearly_from_the_first_step_to_the_last(steps, noise_end
     assert x.std() == pytest.approx(math.sqrt((each**2).sum()), rel=0.03)
 
 
+@pytest.mark.parametrize("drift_end", [0.0, 0.25, 2.0])
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_drift_changes_linearly_from_the_first_step_to_the_last(steps, drift_end):
+    """U = x^2/2 without noise: each step multiplies by 1 - its drift."""
+    x0, dynamics = random_start(), Dynamics(steps, 0.3, 0.0, drift_end=drift_end)
+    each = 0.3 * np.linspace(1, drift_end, steps) if steps > 1 else np.array([0.3])
+    np.testing.assert_allclose(end(quadratic, x0, dynamics), (1 - each).prod() * x0, rtol=1e-4)
+
+
 def test_a_chain_whose_noise_ends_at_0_has_a_last_step_of_drift_alone():
     x0 = random_start()
     before = end(quadratic, x0, Dynamics(1, 0.5, 0.1, noise_end=0.0))
