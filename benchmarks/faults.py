@@ -114,9 +114,10 @@ class Trials:
     def full_disk(self) -> tuple:
         """In the middle no file may be as large as a checkpoint: like a full disk."""
         run = shutil.copytree(self._half, self._folder / "full")
+        (run / "metrics.jsonl").write_text("")  # a long log is larger than a checkpoint
         most = max(file.stat().st_size for file in self._last) - 1
         limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, most))
-        process = self._start(run, limit, "--log_every=100000")  # else the log is what is too large
+        process = self._start(run, limit, "--log_every=100000")  # and so stays small
         _, errors = process.communicate(timeout=PATIENCE)
         said = errors.strip().splitlines()[-1].replace(f"{run}/", "")
         seen = f"exit code {process.returncode}, {said[:90]}"

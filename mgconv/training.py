@@ -243,8 +243,9 @@ def _progress_bar(first, total):
     from tqdm import tqdm
 
     known = None if total == math.inf else total
-    wait = 0.1 if sys.stderr.isatty() else 60  # seconds; a log gets a line a minute
-    often = {"mininterval": wait, "maxinterval": max(10, wait), "delay": wait}
+    often = {}
+    if not sys.stderr.isatty():  # a log gets a line a minute
+        often = {"mininterval": 60, "maxinterval": 60, "delay": 60}
     return tqdm(initial=first, total=known, unit=" updates", **often)
 
 
