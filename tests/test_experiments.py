@@ -225,7 +225,7 @@ BAD = [
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
     ("sweep", [], "Nothing to vary: no --vary"),
     ("sweep", ["--vary=drift"], "--vary is no NAME=V1,V2"),
-    ("sweep", ["--vary=drit=1,2"], "Did you mean drift?"),
+    ("sweep", ["--vary=drit=1,2"], "Did you mean drift"),
     ("sweep", ["--vary=drift=1,-2"], "--drift is out of range: -2.0"),
     ("sweep", ["--vary=drift=1,fast"], "flag --drift=fast"),
     ("sweep", ["--vary=drift=1", "--vary=drift=2"], "A setting is varied twice"),
