@@ -11,7 +11,7 @@ import numpy as np
 from mgconv.config import PIXEL, UserError
 
 MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # no other: Pillow runs EPS by Ghostscript
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 
 
 def to_uint8(images) -> np.ndarray:
@@ -131,13 +131,18 @@ def read_picture(path: str | os.PathLike, channels: int) -> np.ndarray:
 
 def picture_size(content: bytes) -> tuple[int, int] | None:
     """Width and height of an encoded image by its header, None where it is none."""
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with _open(content) as image:
             return image.size
     except Exception:  # Pillow's decoders raise nearly anything on a broken file
         return None
+
+
+def _open(content: bytes):
+    """A Pillow image, not decoded yet; of no other format: Pillow gives EPS to Ghostscript."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def _picture(content: bytes, channels: int) -> np.ndarray:
@@ -145,7 +150,7 @@ def _picture(content: bytes, channels: int) -> np.ndarray:
 
     too_large = f"larger than {MAX_PIXELS // 1_000_000} megapixels"
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with _open(content) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImageError(too_large)
             picture = _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")

@@ -225,7 +225,7 @@ BAD = [
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
     ("sweep", [], "Nothing to vary: no --vary"),
     ("sweep", ["--vary=drift"], "--vary is no NAME=V1,V2"),
-    ("sweep", ["--vary=drit=1,2"], "Did you mean drift"),
+    ("sweep", ["--vary=drit=1,2"], "Did you mean drift or drift_end?"),
     ("sweep", ["--vary=drift=1,-2"], "--drift is out of range: -2.0"),
     ("sweep", ["--vary=drift=1,fast"], "flag --drift=fast"),
     ("sweep", ["--vary=drift=1", "--vary=drift=2"], "A setting is varied twice"),
@@ -551,17 +551,22 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
         call("inpaint", f"--run={digits}", *given)
 
 
-def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypatch):
+def diverge_where(monkeypatch, **settings):
+    """Runs that have these settings diverge at update 7; all others learn."""
     from mgconv import guard, learning
 
     learn = learning.learn
 
     def diverge(config, *others):
-        if config.method == "cd1":
+        if all(getattr(config, name) == value for name, value in settings.items()):
             raise guard.DivergenceError("gap/8 = 1e+09", 7)
         return learn(config, *others)
 
     monkeypatch.setattr(learning, "learn", diverge)
+
+
+def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypatch):
+    diverge_where(monkeypatch, method="cd1")
     given = ["--datasets=digits", "--classes=all", "--grids=1,8", "--methods=multigrid,cd1"]
     call("exp1_synthesis", *given, *TINY, f"--out={tmp_path}")
     panel = json.loads((tmp_path / "results-digits.json").read_text())["panels"]["digits"]
@@ -572,16 +577,7 @@ def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypa
 
 
 def test_a_class_that_diverges_does_not_keep_the_others_from_learning(tmp_path, monkeypatch):
-    from mgconv import guard, learning
-
-    learn = learning.learn
-
-    def diverge(config, *others):
-        if config.classes == "1":
-            raise guard.DivergenceError("gap/8 = 1e+09", 7)
-        return learn(config, *others)
-
-    monkeypatch.setattr(learning, "learn", diverge)
+    diverge_where(monkeypatch, classes="1")
     given = ["--dataset=digits", "--classes=each", "--grids=1,8", *TINY, f"--out={tmp_path}"]
     with pytest.raises(SystemExit, match=r"Training diverged: 1: gap/8 = 1e\+09, at update 7"):
         call("train", *given)
