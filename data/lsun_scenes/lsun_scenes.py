@@ -25,6 +25,7 @@ SPLITS = {"train": "train", "validation": "val"}  # tfds's name: LSUN's name
 
 JPEG_QUALITY = 95  # of what was WebP (or PNG) in the database
 MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
+FORMATS = ("JPEG", "PNG", "WEBP")  # Pillow would give PostScript to Ghostscript
 MAX_RATIO = 100  # images hardly shrink in a zip: what grows more is an attack, ...
 HARMLESS = 100_000_000  # ... or a database so small that most of it is empty pages
 
@@ -108,7 +109,7 @@ def as_jpeg(content: bytes) -> bytes | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             whole = content.endswith(b"\xff\xd9")  # TensorFlow wants the end marker, PIL does not

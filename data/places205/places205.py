@@ -21,6 +21,7 @@ CATEGORIES = "categoryIndex_places205.csv"
 JPEG_QUALITY = 95  # of what is no JPEG in the archive
 MAX_DIGITS = 9  # of a label; Python refuses thousands of them
 MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
+FORMATS = ("JPEG", "PNG", "WEBP")  # Pillow would give PostScript to Ghostscript
 MAX_BYTES = 1_000_000_000  # likewise, for a file; the list of the training images has 0.1 GB
 
 
@@ -227,7 +228,7 @@ def as_jpeg(content: bytes) -> bytes | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 return None
             whole = content.endswith(b"\xff\xd9")  # TensorFlow wants the end marker, PIL does not
