@@ -107,10 +107,9 @@ def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="
 
 def make_net(config, size: int, channels: int, mixed_precision: str = "float32"):
     """The net of one grid."""
-    from mgconv.config import grid_spec
     from mgconv.energy import EnergyNet
 
-    spec = grid_spec(config.nets, size, config.width)
+    spec = config.spec(size)
     settings = (config.normalization, config.activation, config.reference_sigma, mixed_precision)
     return EnergyNet(spec, channels, 0, *settings)
 
@@ -124,9 +123,7 @@ def start(config, size: int, channels: int):
 
 def flops(config, size: int, channels: int) -> int:
     """Of a chain: 2 x multiply-adds of f and of its input gradient, as direct convolutions."""
-    from mgconv.config import grid_spec
-
-    spec = grid_spec(config.nets, size, config.width)
+    spec = config.spec(size)
     sides, convolved = multiply_adds(spec, channels)
     connected = sides[-1] ** 2 * spec.convs[-1].filters
     return config.batch_size * config.num_langevin_steps * 2 * 2 * (sum(convolved) + connected)

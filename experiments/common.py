@@ -20,6 +20,7 @@ from mgconv.config import (
     BASELINES,
     RECIPES,
     SCALES,
+    SUPERSEDED,
     Config,
     UserError,
     choose,
@@ -29,9 +30,9 @@ from mgconv.config import (
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
-OF_ENERGIES = {
-    "recipe", "warm_up", "decay_epochs", "pool_size", "jit_compile", "mixed_precision",
-}.union(*RECIPES.values())  # settings that no baseline reads  # fmt: skip
+OF_ENERGIES = {  # settings that no baseline reads
+    "recipe", "top_width", "decay_epochs", "pool_size", "jit_compile", "mixed_precision",
+}.union(*RECIPES.values(), *SUPERSEDED.values()) - {"batch_size"}  # fmt: skip
 
 
 def define_config_flags(

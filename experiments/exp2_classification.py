@@ -29,8 +29,8 @@ OUT = "runs/exp2"
 ON_ALL_GRIDS = ("dcgan", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
 NUMS = {"quick": (100, 200, 400), "cpu": (1000, 2000, 4000), "full": (1000, 2000, 4000)}
 SETTINGS = {
-    "quick": {"dataset": "digits", "minutes": 0.5, "recipe": "unnormalized"},
-    "cpu": {"dataset": "svhn_cropped", "minutes": 5.0, "width": 0.5, "recipe": "unnormalized"},
+    "quick": {"dataset": "digits", "minutes": 0.5},
+    "cpu": {"dataset": "svhn_cropped", "minutes": 5.0, "width": 0.5},
     "full": {"dataset": "svhn_cropped"},
 }
 

@@ -26,8 +26,8 @@ from mgconv.datasets import ImageSet
 
 OUT = "runs/exp3"
 SETTINGS = {
-    "quick": {"minutes": 0.2, "recipe": "unnormalized"},
-    "cpu": {"minutes": 5.0, "recipe": "photographs", "grids": (1, 4, 16, 32)},
+    "quick": {"minutes": 0.2},
+    "cpu": {"minutes": 5.0, "grids": (1, 4, 16, 32)},
     "full": {},
 }
 ASKED = {"quick": (64, 2), "cpu": (1000, 8), "full": (1000, 8)}  # test images, chains

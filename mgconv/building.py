@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.chains import FromCoarser, FromData, Persistent
-from mgconv.config import METHODS, Config, grid_spec
+from mgconv.config import METHODS, Config
 from mgconv.curvature import curvature_penalty
 from mgconv.devices import DistributedLearner
 from mgconv.energy import EnergyNet
@@ -49,7 +49,7 @@ def build_learner(
 def _build_grid(config: Config, index: int, size: int, channels: int, updates_per_epoch: int):
     def net():
         return EnergyNet(
-            grid_spec(config.nets, size, config.width),
+            config.spec(size),
             channels,
             weight_seed(config.seed, index),
             config.normalization,
@@ -70,6 +70,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
+        readout_limit=config.readout_limit,
         jit_compile=config.jit_compile,
         rate=rate,
         **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),

@@ -63,6 +63,11 @@ class EnergyNet(keras.Model):
             else:
                 weight.assign(tf.fill(weight.shape, 1.0 if weight.name == "gamma" else 0.0))
 
+    def limit_readout(self, limit: float) -> None:
+        """Scales the weights that make f of the last map back to norm `limit` where it is above."""
+        readout = self.scalar.kernel
+        readout.assign(tf.clip_by_norm(readout.value, limit))
+
     def fixed(self) -> EnergyFn:
         """U with the weights as they stand: what a chain needs of them is made once."""
         layers = self._fixed_layers()

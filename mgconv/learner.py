@@ -27,6 +27,7 @@ class GridLearner(tf.Module):
         data_noise: standard deviation of the noise on observed images.
         averaged: a second net for the running average of the weights; synthesis then uses it.
         average_decay: decay of that average.
+        readout_limit: the largest norm of the weights that make f of the last map; None: any.
         penalty: (U, images, number of the update, seed) -> what is taken from the likelihood.
         change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
         jit_compile: chains are compiled by XLA.
@@ -43,6 +44,7 @@ class GridLearner(tf.Module):
         data_noise: float = 0.0,
         averaged: EnergyNet | None = None,
         average_decay: float = 0.0,
+        readout_limit: float | None = None,
         penalty: Callable[..., tf.Tensor | float] = lambda *of: 0.0,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
         jit_compile: bool = False,
@@ -53,6 +55,7 @@ class GridLearner(tf.Module):
         self.training, self.synthesis = training, synthesis
         self.data_noise, self.penalty, self.change_gradients = data_noise, penalty, change_gradients
         self.averaged, self.average_decay = averaged, average_decay
+        self.readout_limit = readout_limit
         self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
         self.size = net.spec.size
         self.rate = optimizer.learning_rate if rate is None else rate
@@ -112,6 +115,15 @@ class GridLearner(tf.Module):
             "contrast": tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed))),
             "drift_rms": info.drift_rms, "saturated": info.saturated,
         }  # fmt: skip
+
+    def bound(self) -> None:
+        """Keeps the readout within its limit, where there is one.
+
+        Departure: Adam lets the readout grow without end, and with it the steepest slope that U can
+        have, until one batch of chains overshoots and the next update makes it steeper still.
+        """
+        if self.readout_limit is not None:
+            self.net.limit_readout(self.readout_limit)
 
     def average(self) -> None:
         """Moves the averaged weights, where there are some, toward those that learn."""
@@ -189,6 +201,7 @@ class MultigridLearner(tf.Module):
     def finish_update(self) -> None:
         """What is done once after them."""
         for grid in self.grids:
+            grid.bound()
             grid.average()
         self.update_count.assign_add(1)
 

@@ -44,20 +44,28 @@ class BatchStatistics(NoNormalization):
         return x * scale + (beta - mean * scale)
 
 
-class NormalizedKernels(NoNormalization):
-    """Kernels of mean 0 and norm `GAIN * gamma` (scaled weight standardization, Brock et al. 2021).
+class StandardizedKernels(NoNormalization):
+    """Kernels of mean 0 and norm `GAIN` (weight standardization, Qiao et al. 2019), no gains.
 
     Departure: statistics of a batch hide from f that synthesized images lack contrast, and make a
     chain depend on its neighbors; this costs a chain nothing, and learns as fast at large rates.
+    Learned gains would let the scale of U run away (docs: the recipe); here no layer can grow.
     """
+
+    def fold(self, kernel, bias):
+        kernel -= tf.reduce_mean(kernel, [0, 1, 2])
+        return GAIN * tf.math.l2_normalize(kernel, [0, 1, 2]), bias
+
+
+class NormalizedKernels(StandardizedKernels):
+    """The same with a learned gain a filter (scaled weight standardization, Brock et al. 2021)."""
 
     def build(self, shape):
         self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
 
     def fold(self, kernel, bias):
-        kernel -= tf.reduce_mean(kernel, [0, 1, 2])
-        gain = GAIN * tf.convert_to_tensor(self.gamma)
-        return tf.math.l2_normalize(kernel, [0, 1, 2]) * gain, bias
+        kernel, bias = super().fold(kernel, bias)
+        return kernel * tf.convert_to_tensor(self.gamma), bias
 
 
 class SpectralKernels(NoNormalization):
@@ -93,6 +101,6 @@ def top_eigenvector(symmetric: tf.Tensor) -> tf.Tensor:
 
 
 NORMALIZATIONS = {
-    "batch": BatchStatistics, "kernels": NormalizedKernels, "spectral": SpectralKernels,
-    "group": GroupStatistics, "none": NoNormalization,
+    "batch": BatchStatistics, "standardized": StandardizedKernels, "kernels": NormalizedKernels,
+    "spectral": SpectralKernels, "group": GroupStatistics, "none": NoNormalization,
 }  # fmt: skip

@@ -128,7 +128,7 @@ def refuse_giant(config: Config, channels: int, told: str = "Too large") -> None
     pool = config.pool_size or 10 * config.batch_size
     most = pool if config.method == "pcd" else config.batch_size
     num_values = most * config.size**2 * channels
-    too_large = config.size > MAX_SIZE or config.width > MAX_WIDTH
+    too_large = config.size > MAX_SIZE or config.width * max(1.0, config.top_width) > MAX_WIDTH
     if config.num_langevin_steps > MAX_STEPS:
         found = f"{config.num_langevin_steps} Langevin steps a grid"
         raise UserError(told, found, f"Give at most {MAX_STEPS}.")
