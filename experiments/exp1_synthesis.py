@@ -25,7 +25,7 @@ from experiments.common import (
     suffix_of,
 )
 from experiments.panels import NAMES, PANELS, Panel
-from experiments.runner import Entry, cost, entries, has_failed, train_or_reuse
+from experiments.runner import Entry, cost, end, entries, failures, has_failed, train_or_reuse
 from mgconv.config import BASELINES, FILLERS, METHODS, choose
 from mgconv.datasets import DATASETS, ImageSet
 
@@ -84,7 +84,8 @@ def run(values) -> None:
         kept[name] = run_panel(name, ready, folder / name, report, judges)
         results = {"settings": settings, "panels": kept} | provenance()
         write_json(folder / f"results{suffix}.json", results)
-        print(f"Report: {report.write()}", flush=True)
+        page = report.write()
+    end(page, kept)
 
 
 class Judges(NamedTuple):
@@ -145,7 +146,7 @@ def run_panel(name: str, ready: Prepared, folder: Path, report, judges: Judges) 
     kept = {"config": dataclasses.asdict(config), "models": facts}
     learned = {m: entry for m, entry in systems.items() if not has_failed(facts[m])}
     if "multigrid" not in learned:
-        report.text(f"Multi-grid failed. {facts['multigrid']['failed']['failed']}")
+        report.alarm(f"Multi-grid failed on {name}. {' '.join(failures(facts))}")
         return kept
     shown, most = (test, judges.num_samples) if test else (training, NUM_SHOWN)
     samples = draw_all(learned, shown, most, config.seed)

@@ -60,8 +60,10 @@ def run(values) -> None:
     nums = _numbers(values["num_labels"].value) or NUMS[scale]
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
     start_tensorflow(given.get("devices"))
+    from experiments.runner import end
+
     results = compare(methods, settings, nums, values, folder)
-    print(f"Report: {write_report(results, folder)}")
+    end(write_report(results, folder), {settings["dataset"]: results})
 
 
 def _numbers(texts: list[str] | None) -> tuple[int, ...] | None:

@@ -29,6 +29,11 @@ class Report:
         self._markdown, self._html = [f"# {title}"], [f"<h1>{html.escape(title)}</h1>"]
         self._title = title
 
+    def alarm(self, text: str) -> None:
+        """What a person must read first: it stands above the title."""
+        self._markdown.insert(0, f"**{text}**")
+        self._html.insert(0, f"<p><strong>{html.escape(text)}</strong></p>")
+
     def heading(self, text: str) -> None:
         """A heading of the second rank."""
         self._add(f"## {text}", f"<h2>{html.escape(text)}</h2>")

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.common import config_for
 from experiments.train import learn_each, report
-from mgconv.config import METHODS, Config
+from mgconv.config import METHODS, Config, UserError
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,30 @@ def _conditional(entry: Entry, images):
 def has_failed(facts: dict[str, dict]) -> bool:
     """Whether `train_or_reuse` has no model to show."""
     return "failed" in facts
+
+
+def failures(models: dict[str, dict[str, dict]]) -> list[str]:
+    """What happened to the multi-grid models, the headline, that `train_or_reuse` could not make.
+
+    A baseline that diverges is a result; an experiment without its headline has not worked.
+    """
+    headline = {name: facts for name, facts in models.items() if name.startswith("multigrid")}
+    return [facts["failed"]["failed"] for facts in headline.values() if has_failed(facts)]
+
+
+def end(page: Path, panels: dict[str, dict]) -> None:
+    """Says where the report is; a UserError, so exit code 1, where a panel has no headline.
+
+    Args:
+        page: of the report.
+        panels: name -> what is kept of it, its "models" among that.
+    """
+    print(f"Report: {page}", flush=True)
+    failed = {name: failures(kept["models"]) for name, kept in panels.items()}
+    found = "; ".join(f"{name}: {' '.join(seen)}" for name, seen in failed.items() if seen)
+    if found:
+        remedy = "The report has all the rest; the same command reuses it."
+        raise UserError("Multi-grid failed", found, remedy)
 
 
 def cost(facts: dict[str, dict]) -> str:

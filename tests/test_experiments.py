@@ -916,3 +916,25 @@ def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_p
         ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7"),
         ("drift=2.0", "2", "1 x 10 / 5 s; diverged", "300; -"),
     ]
+
+
+HEADLINE_LOST = {
+    "exp1_synthesis": ["--datasets=digits", "--classes=all", "--grids=1,8", "--methods=multigrid"],
+    "exp2_classification": [
+        "--methods=multigrid,pcd", "--grids=1,8", "--num_labels=20", "--num_draws=2",
+        "--num_cnn_draws=2",
+    ],
+    "exp3_inpainting": ["--datasets=digits", "--methods=multigrid,cd1", "--grids=1,4,8"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", HEADLINE_LOST)
+def test_an_experiment_without_its_headline_writes_its_report_and_fails(
+    program, tmp_path, monkeypatch
+):
+    diverge_where(monkeypatch, method="multigrid")
+    with pytest.raises(SystemExit, match=r"Multi-grid failed: digits: .*gap/8 = 1e\+09"):
+        call(program, *HEADLINE_LOST[program], *TINY, f"--out={tmp_path}")
+    (report,) = tmp_path.glob("report*.md")
+    assert report.read_text().startswith("**Multi-grid failed")
+    assert list(tmp_path.glob("results*.json"))
