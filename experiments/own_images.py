@@ -16,7 +16,7 @@ Suggested = dict[str, tuple[Any, str]]  # field of Config -> (value, why)
 
 
 def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Suggested:
-    """Grids and width, for an `experiments.train` that was not told.
+    """Grids and widths, for an `experiments.train` that was not told.
 
     A few images may be too small for these grids: they are skipped, and told.
 
@@ -35,10 +35,14 @@ def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Sugg
     return {
         "grids": (GRIDS[size], f"{found}, {machine}"),
         "width": (1.0 if num_gpus else 0.25, f"of the paper's filters, {machine}"),
+        "top_width": (1.0 if num_gpus else 2.0, "most of a picture's faults come from the top net"),
     }
 
 
 def suggest_batch(num_images: int, num_gpus: int) -> Suggested:
     """The batch size for a model of so many images."""
-    most = max(2, min(100 if num_gpus else 32, num_images))
-    return {"batch_size": (max(b for b in BATCHES if b <= most), f"{num_images} images")}
+    most = max(2, min(100 if num_gpus else 16, num_images))
+    why = (
+        f"{num_images} images" if num_gpus else f"{num_images} images; a CPU spends best on updates"
+    )
+    return {"batch_size": (max(b for b in BATCHES if b <= most), why)}

@@ -16,6 +16,7 @@ from mgconv.normalization import (
     GroupStatistics,
     NormalizedKernels,
     SpectralKernels,
+    StandardizedKernels,
 )
 
 SPEC = GridSpec(4, (Conv(3, 3, 1), Conv(4, 3, 2)))
@@ -154,6 +155,46 @@ def test_normalized_kernels_have_mean_0_and_the_norm_that_is_learned():
     np.testing.assert_array_equal(bias, np.arange(5))
     scaled, _ = layer.fold(10 * kernel + 3, tf.range(5.0))  # neither offset nor scale matters
     np.testing.assert_allclose(scaled, folded, atol=1e-4)
+
+
+def test_standardized_kernels_are_normalized_ones_whose_gains_stay_1():
+    kernel = np.random.default_rng(0).normal(2, 7, [3, 3, 4, 5]).astype(np.float32)
+    learned, fixed = NormalizedKernels(), StandardizedKernels()
+    learned.build([None, 4, 4, 5])
+    for ours, theirs in zip(fixed.fold(kernel, 0.0), learned.fold(kernel, 0.0)):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not fixed.weights
+
+
+def test_a_readout_above_its_limit_keeps_its_direction_and_one_below_is_left():
+    net = EnergyNet(SPEC, 1, normalization="standardized")
+    readout = net.scalar.kernel
+    for norm, expected in ((8.0, 2.0), (1.5, 1.5)):
+        direction = readout.numpy() / np.linalg.norm(readout)
+        readout.assign(norm * direction)
+        net.limit_readout(2.0)
+        np.testing.assert_allclose(readout, expected * direction, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 1e4])
+def test_the_slope_of_f_has_a_bound_that_no_weights_pass(scale):
+    """|grad f| <= limit * prod over layers of 1.1 (SiLU) * GAIN sqrt(K) * ceil(kernel / stride).
+
+    A map's pixel enters ceil(kernel / stride)^2 windows, each by a part of a kernel whose norm over
+    all K filters is GAIN sqrt(K).
+    """
+    convs, limit = (Conv(6, 5, 2), Conv(5, 3, 1), Conv(4, 5, 2)), 2.0
+    net = EnergyNet(GridSpec(8, convs), 3, 0, "standardized", "silu")
+    for index, weight in enumerate(net.weights):
+        weight.assign(scale * tf.random.stateless_normal(weight.shape, [index, 7]))
+    net.limit_readout(limit)
+    bound = limit
+    for conv in convs:
+        bound *= 1.1 * GAIN * conv.filters**0.5 * math.ceil(conv.kernel / conv.stride)
+    x = tf.random.stateless_uniform([64, 8, 8, 3], [0, 1], -1, 1)
+    gradient, _ = energy_gradient(net.fixed(), x)
+    slopes = tf.norm(tf.reshape(gradient, [64, -1]), axis=1)
+    assert float(tf.reduce_max(slopes)) < bound
 
 
 def test_maps_of_normalized_kernels_keep_their_spread_from_layer_to_layer():

@@ -46,7 +46,7 @@ def test_without_a_readable_size_that_is_told():
 
 
 @pytest.mark.parametrize(
-    ("num", "num_gpus", "batch"), [(5000, 0, 32), (5000, 1, 100), (40, 0, 32), (3, 0, 2), (1, 1, 2)]
+    ("num", "num_gpus", "batch"), [(5000, 0, 16), (5000, 1, 100), (40, 0, 16), (3, 0, 2), (1, 1, 2)]
 )
 def test_a_batch_is_no_larger_than_the_data(num, num_gpus, batch):
     assert suggest_batch(num, num_gpus)["batch_size"][0] == batch
