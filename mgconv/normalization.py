@@ -45,16 +45,20 @@ class BatchStatistics(NoNormalization):
 
 
 class StandardizedKernels(NoNormalization):
-    """Kernels of mean 0 and norm `GAIN` (weight standardization, Qiao et al. 2019), no gains.
+    """Kernels of mean 0 and norm `GAIN`, without gains (weight standardization, Qiao et al. 2019).
 
     Departure: statistics of a batch hide from f that synthesized images lack contrast, and make a
     chain depend on its neighbors; this costs a chain nothing, and learns as fast at large rates.
-    Learned gains would let the scale of U run away (docs: the recipe); here no layer can grow.
+    Learned gains let the scale of U run away; without them no convolution can become steeper.
     """
 
     def fold(self, kernel, bias):
         kernel -= tf.reduce_mean(kernel, [0, 1, 2])
-        return GAIN * tf.math.l2_normalize(kernel, [0, 1, 2]), bias
+        return tf.math.l2_normalize(kernel, [0, 1, 2]) * self.gain(), bias
+
+    def gain(self) -> tf.Tensor | float:
+        """Norm of each filter, [K], or of all."""
+        return GAIN
 
 
 class NormalizedKernels(StandardizedKernels):
@@ -63,9 +67,9 @@ class NormalizedKernels(StandardizedKernels):
     def build(self, shape):
         self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
 
-    def fold(self, kernel, bias):
-        kernel, bias = super().fold(kernel, bias)
-        return kernel * tf.convert_to_tensor(self.gamma), bias
+    def gain(self):
+        """`GAIN` times what is learned."""
+        return GAIN * tf.convert_to_tensor(self.gamma)
 
 
 class SpectralKernels(NoNormalization):
