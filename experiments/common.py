@@ -18,9 +18,9 @@ from absl import flags
 import mgconv  # noqa: F401  sets the environment that TensorFlow reads
 from mgconv.config import (
     BASELINES,
+    OF_ENERGIES,
     RECIPES,
     SCALES,
-    SUPERSEDED,
     Config,
     UserError,
     choose,
@@ -30,9 +30,7 @@ from mgconv.config import (
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
-OF_ENERGIES = {  # settings that no baseline reads
-    "recipe", "top_width", "decay_epochs", "pool_size", "jit_compile", "mixed_precision",
-}.union(*RECIPES.values(), *SUPERSEDED.values()) - {"batch_size"}  # fmt: skip
+OR_NONE = ("reference_sigma", "readout_limit")  # numbers that a flag can also turn off
 
 
 def define_config_flags(
@@ -49,7 +47,7 @@ def define_config_flags(
     """
     for name in names:
         kind = CONFIG_FIELDS[name].type
-        if isinstance(kind, types.UnionType) and name != "reference_sigma":
+        if isinstance(kind, types.UnionType) and name not in OR_NONE:
             kind = typing.get_args(kind)[0]
         define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
         text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name, scales)
@@ -71,8 +69,7 @@ def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
     given = {name: value for name, value in given.items() if value is not None}
     if "grids" in given:
         given["grids"] = _read_grids(given["grids"])
-    if "reference_sigma" in given:
-        given["reference_sigma"] = _read_sigma(given["reference_sigma"])
+    given |= {name: _read_or_none(name, given[name]) for name in OR_NONE if name in given}
     refuse_two_budgets(given)
     refuse_unread(given)
     return _with_dataset(given)
@@ -103,12 +100,12 @@ def _read_grids(text: str) -> tuple[int, ...]:
         raise UserError("--grids is no list of sizes", f'"{text}"', "Give e.g. 1,4,16.") from None
 
 
-def _read_sigma(text: str) -> float | None:
+def _read_or_none(name: str, text: str) -> float | None:
     try:
         return None if text.lower() == "none" else float(text)
     except ValueError:
         remedy = "Give a number or none."
-        raise UserError("--reference_sigma is no number", f'"{text}"', remedy) from None
+        raise UserError(f"--{name} is no number", f'"{text}"', remedy) from None
 
 
 def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:

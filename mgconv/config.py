@@ -1,4 +1,4 @@
-"""Frozen settings; tables of nets, methods, recipes, scales (paper: model, Algorithm 1).
+"""Frozen settings; tables of nets and methods (paper: model, Algorithm 1).
 
 Images live in [-1, 1]. The paper's constants hold on pixels 0..255, so lengths are divided by
 127.5 here and nowhere else: noise 0.3 / 127.5, drift (0.3 / 127.5)^2 / 2, sigma 50 / 127.5.
@@ -10,6 +10,14 @@ import math
 from typing import Any, get_args
 
 from mgconv.errors import UserError, choose
+from mgconv.recipes import (
+    BASELINE_BATCH,
+    OF_ENERGIES,
+    RECIPES,
+    SCALES,
+    SUPERSEDED,
+    settings_of,
+)
 
 PIXEL = 1 / 127.5  # one gray level of 0..255 on [-1, 1]
 
@@ -76,57 +84,6 @@ def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
     row = table[min((s for s in table if s >= size), default=max(table))]
     convs = (dataclasses.replace(c, filters=max(1, round(c.filters * width))) for c in row.convs)
     return GridSpec(size, tuple(convs))
-
-
-RECIPES = {
-    "paper": {  # project page and author code 2018-01: the defaults below, and
-        "batch_size": 100, "learning_rate_decay": 0.94337, "author_gradients": True,
-    },
-    "released": {  # author code 2018-04
-        "batch_size": 100, "nets": "released", "activation": "leaky_relu",
-        "num_langevin_steps": 90, "noise": 0.0, "reference_sigma": None, "optimizer": "adam",
-        "beta1": 0.5,
-    },
-    "modern": {  # ours: short chains, many updates, and an energy whose slope is bounded
-        "nets": "released", "normalization": "standardized", "readout_limit": 4.0,
-        "activation": "silu", "reference_sigma": None, "num_langevin_steps": 5, "drift": 0.02,
-        "noise": 0.003, "noise_coarse": 33.0, "noise_end": 0.0, "data_noise": 0.01,
-        "optimizer": "adam", "beta1": 0.5, "learning_rate": 0.005, "warm_up": 100,
-        "average_decay": 0.999,
-    },
-}  # fmt: skip
-
-_BEFORE = {  # of ours before: with the batch and the nets that the scales had then
-    "batch_size": 64, "top_width": 1.0, "optimizer": "adam", "beta1": 0.5,
-    "reference_sigma": None, "noise_end": 0.0,
-}  # fmt: skip
-SUPERSEDED = {  # what results before 2026-12 were measured with; not shown, never changed
-    "modern_gains": _BEFORE | {  # `modern` until then: learned gains let it run away
-        "nets": "released", "normalization": "kernels", "activation": "silu",
-        "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
-        "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 100.0,
-        "average_decay": 0.999,
-    },
-    "unnormalized": _BEFORE | {  # for what is small
-        "normalization": "none", "activation": "silu", "average_decay": 0.99,
-        "learning_rate": 5e-4, "drift": 1.0, "noise": 0.03, "data_noise": 0.03,
-    },
-    "photographs": _BEFORE | {
-        "nets": "released", "normalization": "batch", "activation": "leaky_relu",
-        "learning_rate": 0.1, "drift": 1e-3, "noise": 0.005, "data_noise": 0.01,
-        "average_decay": 0.99,
-    },
-}  # fmt: skip
-
-_NARROW = {"width": 0.25, "top_width": 2.0, "batch_size": 16}  # ours: pictures come from the top
-SCALES = {
-    "quick": _NARROW | {"minutes": 0.4},
-    "cpu": _NARROW | {"minutes": 10.0},
-    "full": {"num_updates": 35_000},  # 700 epochs (author code) of 5,000 images, a CIFAR-10 class
-}
-BASELINE_BATCH = (
-    64  # of the small scales; about what the GANs' and the Context Encoder's codes have
-)
 
 
 NORMALIZATIONS = ("batch", "standardized", "kernels", "spectral", "group", "none")
@@ -262,9 +219,13 @@ class Config:
         return above / max(1, len(sizes) - 1)
 
     def identity(self) -> dict[str, Any]:
-        """The fields that make a run another run: all but its budget, cadence and places."""
-        fields = dataclasses.fields(self)
-        return {f.name: getattr(self, f.name) for f in fields if f.metadata["identity"]}
+        """The fields that make a run another run: all but its budget, cadence and places.
+
+        A baseline's are the ones that it reads: a recipe of energies may change beside it.
+        """
+        names = [field.name for field in dataclasses.fields(self) if field.metadata["identity"]]
+        unread = OF_ENERGIES if self.method in BASELINES else ()
+        return {name: getattr(self, name) for name in names if name not in unread}
 
 
 def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
@@ -273,8 +234,9 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     Raises:
         UserError: a name that no table has, or values that cannot work together.
     """
-    presets = (defaults or {}) | SCALES[choose("scale", given.get("scale", Config.scale), SCALES)]
-    presets |= _recipe(given.get("recipe", Config.recipe))
+    recipe = choose("recipe", given.get("recipe", Config.recipe), RECIPES, SUPERSEDED)
+    scale = choose("scale", given.get("scale", Config.scale), SCALES)
+    presets = (defaults or {}) | settings_of(recipe, scale)
     if given.get("method") in BASELINES:
         presets["batch_size"] = max(BASELINE_BATCH, presets.get("batch_size", Config.batch_size))
     if given.get("num_updates") is not None:
@@ -282,14 +244,10 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     return Config(**(presets | given))
 
 
-def _recipe(name: str) -> dict[str, Any]:
-    return SUPERSEDED[name] if name in SUPERSEDED else RECIPES[choose("recipe", name, RECIPES)]
-
-
 def _check(field: dataclasses.Field, value: Any) -> None:
     legal, choices = field.metadata["legal"], field.metadata["choices"]
-    if choices and value not in field.metadata["hidden"]:
-        choose(field.name, value, choices)
+    if choices:
+        choose(field.name, value, choices, field.metadata["hidden"])
     if legal is None or (value is None and type(None) in get_args(field.type)):
         return
     if value is None or not (math.isfinite(value) and _LEGAL[legal](value)):

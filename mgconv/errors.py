@@ -12,10 +12,10 @@ class UserError(Exception):
         super().__init__(" ".join(f"{what}: {found}. {remedy}".split()))
 
 
-def choose(what: str, name: str, known: Iterable[str]) -> str:
-    """`name` if it is one of `known`; else a UserError with the near names."""
+def choose(what: str, name: str, known: Iterable[str], hidden: Iterable[str] = ()) -> str:
+    """`name` if it is one of `known` or `hidden`; else a UserError with the near known names."""
     known = list(known)
-    if name in known:
+    if name in (*known, *hidden):
         return name
     near = difflib.get_close_matches(str(name), known, n=2)
     remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."

@@ -23,6 +23,7 @@ EVALUATION = (
 )  # fmt: skip
 ORDER = (
     "errors",
+    "recipes",
     "convolution",
     "normalization",
     *HEART,
