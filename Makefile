@@ -1,5 +1,5 @@
 # Every target makes .venv when there is none, and installs again only when setup.py changed.
-#   RECIPE=paper|released|modern|unnormalized|photographs   SCALE=quick|cpu|full   FLAGS="--seed=1 ..."
+#   RECIPE=paper|released|modern   SCALE=quick|cpu|full   FLAGS="--seed=1 ..."
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,6 +1,6 @@
 """Speed of the Langevin chains of each grid against the machine's best matrix product.
 
-python -m benchmarks.langevin --recipes=paper,released,modern,unnormalized,photographs --width=1
+python -m benchmarks.langevin --recipes=paper,released,modern --width=1
 python -m benchmarks.langevin --variants=float32,jit_compile,bfloat16
 """
 

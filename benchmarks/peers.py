@@ -1,7 +1,7 @@
 """Langevin chains beside PyTorch's: the same weights, start, batch and number of steps.
 
 pip install torch==2.13.0   # optional, for this program alone
-python -m benchmarks.peers --recipes=paper,released,modern,unnormalized,photographs --width=1
+python -m benchmarks.peers --recipes=paper,released,modern --width=1
 
 `plain` is what a port writes: backward() through everything, also to the weights. `tuned` is by
 hand: channels last, weights without gradients, autograd.grad to the image alone, kernels normalized

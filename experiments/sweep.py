@@ -1,7 +1,7 @@
 """Learn a model for every combination of some settings, and set them side by side.
 
 python -m experiments.sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
-python -m experiments.sweep --vary=recipe=modern,photographs --vary=seed=0,1,2 --image_dir=faces.zip
+python -m experiments.sweep --vary=recipe=modern,released --vary=seed=0,1,2 --image_dir=faces.zip
 python -m experiments.sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
 
 One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training

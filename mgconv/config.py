@@ -10,14 +10,7 @@ import math
 from typing import Any, get_args
 
 from mgconv.errors import UserError, choose
-from mgconv.recipes import (
-    BASELINE_BATCH,
-    OF_ENERGIES,
-    RECIPES,
-    SCALES,
-    SUPERSEDED,
-    settings_of,
-)
+from mgconv.recipes import BASELINE_BATCH, OF_ENERGIES, RECIPES, SCALES, SUPERSEDED, settings_of
 
 PIXEL = 1 / 127.5  # one gray level of 0..255 on [-1, 1]
 
@@ -100,10 +93,8 @@ _LEGAL = {
 def _setting(default: Any, help: str, legal=None, choices=None, identity=True, hidden=()) -> Any:
     """A field of Config: default, help as a flag, bounds; whether it makes a run another run."""
     help += f": {', '.join(choices)}" if choices else ""
-    metadata = {
-        "help": help, "legal": legal, "choices": choices, "hidden": hidden, "identity": identity,
-    }  # fmt: skip
-    return dataclasses.field(default=default, metadata=metadata)
+    metadata = {"help": help, "legal": legal, "choices": choices, "hidden": hidden}
+    return dataclasses.field(default=default, metadata=metadata | {"identity": identity})
 
 
 def _place(default: Any, help: str, legal: str | None = None, choices=None) -> Any:

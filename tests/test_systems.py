@@ -45,7 +45,7 @@ def test_the_top_grids_net_is_as_large_in_all_methods(tiny):
 
 def test_the_learning_rate_falls_in_stairs_of_epochs(tiny):
     """40 images, batch 4: 10 updates an epoch, so 12 epochs are 120 updates."""
-    config = tiny(learning_rate=0.3, learning_rate_decay=0.94337, decay_epochs=12)
+    config = tiny(learning_rate=0.3, learning_rate_decay=0.94337, decay_epochs=12, warm_up=0)
     learner = built(config, num_images=40)
     optimizer = learner.grids[0].optimizer
     for update, expected in ((0, 0.3), (119, 0.3), (120, 0.3 * 0.94337), (240, 0.3 * 0.94337**2)):
@@ -76,7 +76,7 @@ def test_optimizers_are_the_authors(tiny):
 
 def test_grids_of_a_learner_start_with_weights_of_their_own(tiny):
     """Two grids with nets of equal shape are not drawn from the same seed."""
-    coarse, fine = built(tiny()).grids
+    coarse, fine = built(tiny(top_width=1)).grids
     kernels = [grid.net.convolutions[0].kernel.numpy() for grid in (coarse, fine)]
     assert kernels[0].shape == kernels[1].shape
     assert (kernels[0] != kernels[1]).all()
