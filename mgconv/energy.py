@@ -66,7 +66,7 @@ class EnergyNet(keras.Model):
     def limit_readout(self, limit: float) -> None:
         """Scales the weights that make f of the last map back to norm `limit` where it is above."""
         readout = self.scalar.kernel
-        readout.assign(tf.clip_by_norm(readout.value, limit))
+        readout.assign(readout * tf.minimum(1.0, limit / tf.norm(readout)))  # 1: the same bits
 
     def fixed(self) -> EnergyFn:
         """U with the weights as they stand: what a chain needs of them is made once."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from two_devices import READOUT_LIMIT
 
 from mgconv import devices
 from mgconv.config import UserError
@@ -51,6 +52,16 @@ def test_two_replicas_learn_what_one_learns_on_the_whole_batch(found, name):
     one, two = (np.array(found[f"{name}{number}"]) for number in ("one", "two"))
     np.testing.assert_allclose(one, two, atol=1e-5)
     assert np.abs(one - np.array(found["author one" if not name else "one"])).max() > 1e-5
+
+
+@pytest.mark.parametrize(("name", "num_replicas"), [("one", 1), ("two", 2)])
+def test_every_replica_holds_the_readout_to_its_limit(found, name, num_replicas):
+    """Each net begins with a norm of 1.4; an update can also lower it a little."""
+    norms = np.array(found[f"readouts {name}"])
+    assert norms.shape == (2, num_replicas)
+    assert (norms <= READOUT_LIMIT * (1 + 1e-6)).all()
+    assert (norms > 0.9 * READOUT_LIMIT).all()
+    assert (norms == norms[:, :1]).all()
 
 
 def test_chains_are_shared_and_in_order(found):

@@ -15,9 +15,10 @@ from mgconv.datasets import ImageSet
 from mgconv.learning import learn
 from mgconv.systems import load
 
+READOUT_LIMIT = 0.5  # below the norm that every net begins with
 QUIET = {
     "noise": 0.0, "data_noise": 0.0, "curvature_penalty": 0.0, "normalization": "none",
-    "batch_size": 6, "num_updates": 5,
+    "readout_limit": READOUT_LIMIT, "batch_size": 6, "num_updates": 5,
 }  # fmt: skip
 
 
@@ -31,6 +32,12 @@ def weights(learner) -> list[float]:
     """All that learns and is averaged, as one vector."""
     nets = [net for grid in learner.grids for net in (grid.net, grid.averaged) if net is not None]
     return np.concatenate([np.ravel(x) for net in nets for x in net.get_weights()]).tolist()
+
+
+def readouts(learner) -> list[list[float]]:
+    """Norms of the readout of every net that learns, on each replica."""
+    kernels = [grid.net.scalar.kernel.value for grid in learner.grids]
+    return [[float(np.linalg.norm(x)) for x in getattr(k, "values", [k])] for k in kernels]
 
 
 def worker(folder: Path, make_config) -> dict:
@@ -53,7 +60,8 @@ def replicas(folder: Path, make_config) -> dict:
         ("noisy", "cpu:2", {"batch_size": 6, "num_updates": 1}),
     ):
         config = make_config(devices=devices, **settings)
-        found[name] = weights(learn(config, images(), folder / name)[0])
+        learner, _ = learn(config, images(), folder / name)
+        found[name], found[f"readouts {name}"] = weights(learner), readouts(learner)
     colors = np.zeros([6, 1, 1, 3], np.float32)
     for name, run, devices in (("2 on 2", "two", "cpu:2"), ("2 on 1", "two", "cpu:1"),
                                ("noisy samples", "noisy", "cpu:2")):  # fmt: skip
