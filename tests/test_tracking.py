@@ -12,7 +12,7 @@ from conftest import refused
 from PIL import Image
 
 from mgconv import records, tracking
-from mgconv.config import RECIPES, Config, make_config
+from mgconv.config import RECIPES, SUPERSEDED, Config, make_config
 from mgconv.records import read_config, read_json, read_metrics, write_json
 from mgconv.tracking import Run
 
@@ -94,7 +94,7 @@ def test_resume_must_refuses_a_folder_without_a_run_and_makes_none(tmp_path, tin
 # -- config.json
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [*RECIPES, *SUPERSEDED])
 def test_config_json_reads_back_as_the_same_config(recipe, tmp_path):
     config = make_config(recipe=recipe, grids=(1, 4, 16), reference_sigma=None, minutes=1.5)
     begin(tmp_path, config, DATA)
