@@ -109,6 +109,7 @@ def logged(run):
 def test_an_interrupted_run_is_the_uninterrupted_one_bit_for_bit(
     settings, tmp_path, tiny, toy_images
 ):
+    """So is one that was given a larger budget later: no rate and no average knows the budget."""
     images = toy_images(num=13)  # an epoch of three batches: the break is inside the second
     settings = settings | {"checkpoint_every": 2, "num_langevin_steps": 2}
     first, _ = learn(tiny(num_updates=4, **settings), images, tmp_path / "broken")
