@@ -22,7 +22,7 @@ class DivergenceError(UserError):
     """
 
     def __init__(self, seen: str, update: int, num_sick: int = 1):
-        remedy = "Give energies a smaller --learning_rate, a GAN another --seed."
+        remedy = "Give energies more --curvature_penalty, a GAN another --seed."
         super().__init__("Training diverged", f"{seen}, at update {update}", remedy)
         self.seen, self.update, self.last_healthy = seen, update, update - num_sick
 
