@@ -268,7 +268,7 @@ STOP = Guard("stop")
 def test_a_scalar_that_is_not_finite_stops_training_and_the_last_checkpoint_is_good(open_run):
     message = refused(lambda: go(Toy(sick=[6]), open_run(), guard=STOP), kind=DivergenceError)
     assert "gap/4 = nan, at update 6" in message
-    assert "a smaller --learning_rate" in message
+    assert "more --curvature_penalty" in message
     assert logged(open_run()) == [1, 2, 3, 4, 5]
     cured = Toy()
     go(cured, open_run())
