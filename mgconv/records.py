@@ -95,7 +95,8 @@ def read_lines(path):
 def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
     """Config and facts of the data of the run in `folder`.
 
-    A setting that an older version did not know has its default: it meant the same then.
+    A setting that an older version did not know has its default: it meant the same then. What was
+    called `modern` before there was --readout_limit is called `modern_gains` since.
 
     Raises:
         UserError: there is no run of this program, or none of a size that it could have.
@@ -112,6 +113,8 @@ def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
         raise UserError(f"Cannot use {path}", found, FOREIGN)
     grids = values.get("grids")
     values |= {"grids": tuple(grids) if isinstance(grids, list) else grids}
+    if values.get("recipe") == "modern" and "readout_limit" not in values:
+        values["recipe"] = "modern_gains"
     wrong = [name for name, value in values.items() if not is_a(value, known[name])]
     wrong += [name for name, fits in DATA.items() if not fits(data[name])]
     if not wrong and not _are_labels(data.get("labels", [0]), len(data["class_names"])):

@@ -9,12 +9,15 @@ from conftest import refused
 
 from mgconv.config import (
     ACTIVATIONS,
+    BASELINES,
     GRIDS,
     METHODS,
     NORMALIZATIONS,
+    OF_ENERGIES,
     PIXEL,
     RECIPES,
     SCALES,
+    SUPERSEDED,
     Config,
     UserError,
     grid_spec,
@@ -61,7 +64,8 @@ def test_a_given_number_of_updates_takes_the_place_of_a_preset_of_minutes():
 
 
 @pytest.mark.parametrize(
-    ("table", "field"), [(METHODS, "method"), (RECIPES, "recipe"), (SCALES, "scale")]
+    ("table", "field"),
+    [(METHODS, "method"), (RECIPES, "recipe"), (SUPERSEDED, "recipe"), (SCALES, "scale")],
 )
 def test_every_row_makes_a_valid_config(table, field):
     for name in table:
@@ -69,8 +73,60 @@ def test_every_row_makes_a_valid_config(table, field):
 
 
 def test_tables_name_only_fields_of_config():
-    for row in (*RECIPES.values(), *SCALES.values()):
+    for row in (*RECIPES.values(), *SCALES.values(), *SUPERSEDED.values()):
         assert row.keys() <= FIELDS.keys()
+
+
+OURS_THEN = {"optimizer": "adam", "beta1": 0.5, "reference_sigma": None, "noise_end": 0.0}
+RECIPES_THEN = {  # at commit f851598
+    "modern_gains": {
+        "nets": "released", "normalization": "kernels", "activation": "silu",
+        "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
+        "noise_coarse": 33.0, "data_noise": 0.01, "curvature_penalty": 100.0,
+        "average_decay": 0.999,
+    },
+    "unnormalized": {
+        "normalization": "none", "activation": "silu", "learning_rate": 5e-4, "drift": 1.0,
+        "noise": 0.03, "data_noise": 0.03, "average_decay": 0.99,
+    },
+    "photographs": {
+        "nets": "released", "normalization": "batch", "activation": "leaky_relu",
+        "learning_rate": 0.1, "drift": 1e-3, "noise": 0.005, "data_noise": 0.01,
+        "average_decay": 0.99,
+    },
+}  # fmt: skip
+SCALES_THEN = {
+    "quick": {"width": 0.25, "batch_size": 64, "minutes": 0.4},
+    "cpu": {"width": 0.25, "batch_size": 64, "minutes": 10.0},
+    "full": {"width": 1.0, "batch_size": 100, "num_updates": 35_000},
+}
+
+
+@pytest.mark.parametrize("scale", SCALES_THEN)
+@pytest.mark.parametrize("recipe", RECIPES_THEN)
+def test_superseded_recipes_mean_what_they_meant(recipe, scale):
+    then = {"top_width": 1.0, "readout_limit": None, "warm_up": 0}  # neither bounded nor wide
+    then |= OURS_THEN | SCALES_THEN[scale] | RECIPES_THEN[recipe]
+    config = make_config(recipe=recipe, scale=scale)
+    assert config == Config(recipe=recipe, scale=scale, **then)
+    assert make_config(recipe=recipe, scale=scale, noise=0.5).noise == 0.5
+
+
+def test_superseded_recipes_can_be_named_but_are_in_no_list():
+    assert set(RECIPES_THEN) == set(SUPERSEDED)
+    for name in SUPERSEDED:
+        assert name not in RECIPES
+        assert name not in FIELDS["recipe"].metadata["help"]
+    assert refused(make_config, recipe="@@@@").endswith(f"Known: {', '.join(RECIPES)}.")
+    assert "modern_gains" not in refused(make_config, recipe="modern_gain")
+
+
+def test_the_default_recipe_is_bounded_by_construction():
+    modern = make_config()
+    assert (modern.recipe, modern.normalization, modern.activation) == (
+        "modern", "standardized", "silu",
+    )  # fmt: skip
+    assert modern.readout_limit is not None
 
 
 def test_every_setting_has_a_help_text():
@@ -101,7 +157,7 @@ def test_numbers_that_are_not_finite_or_of_the_wrong_sign_are_refused(name, valu
         ("batch_size", 1), ("batch_size", 0), ("width", 0), ("num_updates", 0), ("minutes", 0),
         ("num_langevin_steps", 0), ("drift", 0), ("learning_rate", 0), ("reference_sigma", 0),
         ("beta1", 1), ("average_decay", 1.0), ("checkpoint_every", 0), ("pool_size", 0),
-        ("seed", 2**31),
+        ("seed", 2**31), ("readout_limit", 0), ("top_width", 0),
     ],
 )  # fmt: skip
 def test_bounds_are_refused(name, value):
@@ -113,7 +169,7 @@ def test_bounds_are_refused(name, value):
     [
         ("batch_size", 2), ("noise", 0), ("noise_end", 0), ("data_noise", 0.0), ("beta1", 0),
         ("average_decay", 0.999), ("seed", 2**31 - 1), ("minutes", None), ("pool_size", None),
-        ("reference_sigma", None), ("pool_size", 300), ("drift_end", 0),
+        ("reference_sigma", None), ("pool_size", 300), ("drift_end", 0), ("readout_limit", None),
     ],
 )  # fmt: skip
 def test_values_at_the_edge_are_accepted(name, value):
@@ -248,10 +304,31 @@ def test_a_runs_identity_leaves_out_budget_cadence_and_places():
     assert make_config(scale="quick", seed=1).identity() != identity
 
 
+@pytest.mark.parametrize("method", BASELINES)
+def test_the_run_of_a_baseline_outlives_a_change_of_the_energies_recipe(method):
+    """Nor could a person give the old settings again: a baseline refuses those of energies."""
+    config = make_config(method=method)
+    assert make_config(method=method, recipe="modern_gains").identity() == config.identity()
+    assert not OF_ENERGIES & config.identity().keys()
+    for name, value in (("width", 0.5), ("batch_size", 8), ("grids", (1, 32)), ("seed", 1)):
+        assert make_config(**{"method": method, name: value}).identity() != config.identity()
+    for ours in METHODS:
+        assert make_config(method=ours).identity().keys() >= OF_ENERGIES
+
+
 def test_the_top_grids_net_is_the_same_in_all_methods():
-    for recipe in RECIPES:
+    for recipe in (*RECIPES, *SUPERSEDED):
         configs = [make_config(recipe=recipe, method=method) for method in METHODS]
-        assert len({grid_spec(c.nets, c.learned_sizes[-1], c.width) for c in configs}) == 1
+        assert len({c.spec(c.learned_sizes[-1]) for c in configs}) == 1
+
+
+def test_top_width_widens_the_top_grid_alone():
+    config = make_config(width=0.25, top_width=2, grids=(1, 4, 16, 64))
+    assert [config.spec(size) for size in config.learned_sizes] == [
+        grid_spec("released", 4, 0.25), grid_spec("released", 16, 0.25),
+        grid_spec("released", 64, 0.5),
+    ]  # fmt: skip
+    assert make_config(method="pcd", width=0.25, top_width=2).spec(64) == config.spec(64)
 
 
 @pytest.mark.parametrize(

@@ -166,14 +166,28 @@ def test_standardized_kernels_are_normalized_ones_whose_gains_stay_1():
     assert not fixed.weights
 
 
+def test_learned_gains_fold_to_the_bits_that_kept_runs_were_learned_with():
+    """In this order of the products: another one rounds otherwise, and no run resumes exactly."""
+    layer, rng = NormalizedKernels(), np.random.default_rng(0)
+    layer.build([None, 4, 4, 64])
+    layer.gamma.assign(rng.normal(1, 0.3, 64))
+    kernel = tf.constant(rng.normal(0, 1, [3, 3, 8, 64]), tf.float32)
+    centered = kernel - tf.reduce_mean(kernel, [0, 1, 2])
+    expected = tf.math.l2_normalize(centered, [0, 1, 2]) * (GAIN * layer.gamma.value)
+    np.testing.assert_array_equal(layer.fold(kernel, 0.0)[0], expected)
+
+
 def test_a_readout_above_its_limit_keeps_its_direction_and_one_below_is_left():
     net = EnergyNet(SPEC, 1, normalization="standardized")
     readout = net.scalar.kernel
-    for norm, expected in ((8.0, 2.0), (1.5, 1.5)):
-        direction = readout.numpy() / np.linalg.norm(readout)
+    direction = readout.numpy() / np.linalg.norm(readout)
+    readout.assign(8 * direction)
+    net.limit_readout(3.0)
+    np.testing.assert_allclose(readout, 3 * direction, rtol=1e-5)
+    for norm in (1.5, 2.9, 0.0):
         readout.assign(norm * direction)
-        net.limit_readout(2.0)
-        np.testing.assert_allclose(readout, expected * direction, rtol=1e-5)
+        net.limit_readout(3.0)
+        np.testing.assert_array_equal(readout, np.float32(norm * direction))
 
 
 @pytest.mark.parametrize("scale", [0.1, 1.0, 1e4])

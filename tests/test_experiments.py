@@ -20,6 +20,7 @@ from PIL import Image
 
 from experiments import common
 from experiments.runner import cost
+from mgconv.config import UserError
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = [
@@ -339,6 +340,45 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(finished):
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 
 
+def test_a_run_of_modern_with_gains_goes_on_where_an_older_version_left_it(tmp_path):
+    """As if it had been there from the start, to the bit; by the name that its recipe has now."""
+    tiny = [flag for flag in TINY if not flag.startswith("--num_updates")]
+    given = ["--classes=3", "--grids=1,4", "--scale=quick", "--checkpoint_every=2", *tiny]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    call("train", *given, "--recipe=modern_gains", "--num_updates=4", f"--out={whole}")
+    call("train", *given, "--recipe=modern_gains", "--num_updates=2", f"--out={run}")
+    kept = json.loads((run / "config.json").read_text())
+    for name in ("readout_limit", "top_width"):  # as commit f851598 wrote it
+        del kept["config"][name]
+    kept["config"]["recipe"] = "modern"
+    (run / "config.json").write_text(json.dumps(kept))
+    before = weights(run)
+    assert any("gamma" in name for name in before)
+    call("sample", f"--run={run}", "--num=2")
+    with pytest.raises(SystemExit, match=r"recipe modern_gains -> modern; .*kernels -> standard"):
+        call("train", *given, "--recipe=modern", "--num_updates=4", f"--out={run}")
+    assert all(np.array_equal(before[name], value) for name, value in weights(run).items())
+    call("train", *given, "--recipe=modern_gains", "--num_updates=4", f"--out={run}")
+    found = weights(run)
+    assert all(np.array_equal(found[name], value) for name, value in weights(whole).items())
+
+
+def test_no_help_names_a_superseded_recipe(capsys):
+    from mgconv.config import SUPERSEDED
+
+    for name in PROGRAMS:
+        call(name, "--help")
+        told = capsys.readouterr().out
+        assert "--" in told
+        assert not [recipe for recipe in SUPERSEDED if recipe in told]
+
+
+@pytest.mark.parametrize("name", ["exp1_synthesis", "exp2_classification", "exp3_inpainting"])
+def test_an_experiment_learns_by_the_default_recipe_at_every_scale(name):
+    for settings in getattr(program(name), "SETTINGS", {}).values():
+        assert "recipe" not in settings
+
+
 def test_a_truncated_or_foreign_checkpoint_is_told(finished, tmp_path):
     truncated = tmp_path / "truncated"
     shutil.copytree(finished, truncated)
@@ -574,6 +614,7 @@ def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypa
     rows = {row[0]: row[1:] for row in panel["scorers"]["classifier"]["table"]["rows"]}
     assert rows["One-step CD"][0] == "diverged"
     assert "diverged" not in rows["Multi-grid"]
+    assert (tmp_path / "report-digits.md").read_text().startswith("# Experiment 1")
 
 
 def test_a_class_that_diverges_does_not_keep_the_others_from_learning(tmp_path, monkeypatch):
@@ -916,6 +957,18 @@ def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_p
         ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7"),
         ("drift=2.0", "2", "1 x 10 / 5 s; diverged", "300; -"),
     ]
+
+
+def test_one_panel_without_its_headline_is_enough_to_fail_and_a_baseline_is_not(capsys):
+    from experiments.runner import end
+
+    page, well = Path("report.html"), {"all": {"updates": 2}}
+    lost = {"failed": {"failed": "Training diverged: gap/8 = 1e+09, at update 7."}}
+    end(page, {"photos": {"models": {"multigrid": well, "cd1": lost, "dcgan": lost}}})
+    panels = {"photos": {"models": {"multigrid": well}}, "digits": {"models": {"multigrid": lost}}}
+    with pytest.raises(UserError, match=r"Multi-grid failed: digits: .*gap/8 = 1e\+09"):
+        end(page, panels)
+    assert capsys.readouterr().out == "Report: report.html\n" * 2
 
 
 HEADLINE_LOST = {

@@ -157,6 +157,20 @@ def test_a_setting_that_an_older_version_did_not_know_has_its_default(tmp_path):
     assert read_config(tmp_path)[0] == Config(seed=5, grids=(1, 4))
 
 
+def test_what_was_called_modern_before_its_readout_had_a_limit_is_modern_gains(tmp_path):
+    config = make_config(recipe="modern_gains", scale="quick", seed=5)
+    then = dataclasses.asdict(config) | {"recipe": "modern"}
+    for name in ("readout_limit", "top_width"):  # as commit f851598 wrote it
+        del then[name]
+    write_json(tmp_path / "config.json", {"config": then, "data": DATA})
+    assert read_config(tmp_path) == (config, DATA)
+    begin(tmp_path, config, DATA)  # goes on
+    today = make_config(recipe="modern", scale="quick", seed=5)
+    told = refused(lambda: begin(tmp_path, today, DATA))
+    assert "recipe modern_gains -> modern; " in told
+    assert "normalization kernels -> standardized" in told
+
+
 def test_a_config_json_that_is_no_text_is_told(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
     refused(lambda: read_config(tmp_path))
