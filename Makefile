@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 exp2 exp3 sweep test lint bench faults data tables tensorboard clean help
+.PHONY: exp1 exp2 exp3 sweep test lint bench faults stability data tables tensorboard clean help
 
 $(INSTALLED): setup.py
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -52,6 +52,9 @@ bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, update
 
 faults: $(INSTALLED)  ## what a run survives: kill -9, damage, a full disk; writes runs/faults/faults.json
 	$(RUN) benchmarks.faults $(FLAGS)
+
+stability: $(INSTALLED)  ## runs of the default recipe, seeds and lengths: about 12 hours of two cores, resumable; writes runs/stability/
+	$(RUN) benchmarks.stability $(FLAGS)
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)

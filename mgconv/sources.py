@@ -69,21 +69,25 @@ PHOTO_TRAIN_WIDTH = 96  # of 160: the right end of each photograph is for testin
 def photos(split: str) -> Source:
     """64 x 64 crops of the photographs at a quarter; no pixel is in training and in test."""
     _check_split("photos", split)
-    from sklearn.datasets import load_sample_images
-
-    quarters = [
-        np.rint(image[:424].reshape(106, 4, 160, 4, 3).mean((1, 3))).astype(np.uint8)
-        for image in load_sample_images().images
-    ]
     train = range(0, PHOTO_TRAIN_WIDTH - 64 + 1, 2)
     test = range(PHOTO_TRAIN_WIDTH, 160 - 64 + 1)
     pairs = [
         (photo[top : top + 64, left : left + 64], label)
-        for label, photo in enumerate(quarters)
+        for label, photo in enumerate(photographs())
         for top in range(0, 106 - 64 + 1, 2)
         for left in (train if split == "train" else test)
     ]
     return in_memory(pairs, ("temple", "flower"), {"split": split, "stride": 2})
+
+
+def photographs() -> list[np.ndarray]:
+    """scikit-learn's two photographs at a quarter, uint8 [106, 160, 3]."""
+    from sklearn.datasets import load_sample_images
+
+    return [
+        np.rint(image[:424].reshape(106, 4, 160, 4, 3).mean((1, 3))).astype(np.uint8)
+        for image in load_sample_images().images
+    ]
 
 
 # -- tfds
