@@ -501,8 +501,9 @@ def _silent_step(learner, batch):
 
 def test_divergence_of_a_real_run_is_told(tmp_path, tiny, toy_images):
     config = tiny(
-        learning_rate=1e30, optimizer="sgd", num_updates=50, method="single_grid", max_rollbacks=1
-    )
+        recipe="modern_gains", learning_rate=1e30, optimizer="sgd", num_updates=50,
+        method="single_grid", max_rollbacks=1,
+    )  # fmt: skip
     message = refused(lambda: learn(config, toy_images(), tmp_path / "run"), kind=DivergenceError)
     assert "Training diverged" in message
     assert (
@@ -511,11 +512,15 @@ def test_divergence_of_a_real_run_is_told(tmp_path, tiny, toy_images):
 
 
 def test_rollbacks_save_a_real_run_that_learns_too_fast(tmp_path, tiny, toy_images):
-    """Each halves the rate, and some rate on the way down is healthy."""
-    config = tiny(learning_rate=50.0, num_updates=60, max_rollbacks=30)
-    learner, _ = learn(config, toy_images(), tmp_path / "run")
-    assert int(learner.update_count) == 60
-    assert num_rollbacks(learner) > 0
+    """Each halves the rate, and some rate on the way down is healthy.
+
+    With gains, that is: the default recipe has none, and is healthy at this rate.
+    """
+    for recipe, goes_back in (("modern_gains", True), ("modern", False)):
+        config = tiny(recipe=recipe, learning_rate=50.0, num_updates=60, max_rollbacks=30)
+        learner, _ = learn(config, toy_images(), tmp_path / recipe)
+        assert int(learner.update_count) == 60
+        assert (num_rollbacks(learner) > 0) == goes_back
 
 
 # -- bad checkpoints
