@@ -8,7 +8,7 @@ from experiments import page
 from experiments.figures import to_picture
 from experiments.panels import NAMES
 from experiments.report import Report, labeled_strips
-from experiments.runner import cost, failures, has_failed
+from experiments.runner import alarm, cost, has_failed
 from mgconv.records import write_json
 
 WORDS = NAMES | {
@@ -32,8 +32,7 @@ def write_report(results: dict, folder: Path) -> Path:
     write_json(folder / "results.json", results)
     config, models = results["config"], results["models"]
     report = Report(folder, "Experiment 2: features for classification")
-    if failures(models):
-        report.alarm(f"Multi-grid failed. {' '.join(failures(models))}")
+    alarm(report, models)
     report.made_by(results)
     seen = "without the test images" if results["inductive"] else "on training and test images"
     report.text(

@@ -25,7 +25,7 @@ from experiments.common import (
     suffix_of,
 )
 from experiments.panels import NAMES, PANELS, Panel
-from experiments.runner import Entry, cost, end, entries, failures, has_failed, train_or_reuse
+from experiments.runner import Entry, alarm, cost, end, entries, has_failed, train_or_reuse
 from mgconv.config import BASELINES, FILLERS, METHODS, choose
 from mgconv.datasets import DATASETS, ImageSet
 
@@ -145,8 +145,8 @@ def run_panel(name: str, ready: Prepared, folder: Path, report, judges: Judges) 
     _describe(report, name, panel, config, training, facts)
     kept = {"config": dataclasses.asdict(config), "models": facts}
     learned = {m: entry for m, entry in systems.items() if not has_failed(facts[m])}
+    alarm(report, facts, f" on {name}")
     if "multigrid" not in learned:
-        report.alarm(f"Multi-grid failed on {name}. {' '.join(failures(facts))}")
         return kept
     shown, most = (test, judges.num_samples) if test else (training, NUM_SHOWN)
     samples = draw_all(learned, shown, most, config.seed)

@@ -95,13 +95,12 @@ def prepare(folder: Path, methods, settings: dict, values) -> tuple[dict, ImageS
 def run_panel(name: str, systems, training, test, values, folder: Path, report) -> dict:
     """One data set: learns, fills, adds table 4 and figure 6 to the report."""
     from experiments.inpainting_tables import add_panel, fill_all
-    from experiments.runner import failures, has_failed, train_or_reuse
+    from experiments.runner import alarm, has_failed, train_or_reuse
 
     config = systems["multigrid"].config
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
-    if failures(facts):
-        report.alarm(f"Multi-grid failed on {name}. {' '.join(failures(facts))}")
+    alarm(report, facts, f" on {name}")
     num, num_chains = ASKED[config.scale]
     num, num_chains = values["num_test"].value or num, values["num_chains"].value or num_chains
     filled = fill_all(learned, test.pixels[:num], num_chains, config.seed, folder / "filled")

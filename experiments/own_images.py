@@ -42,7 +42,5 @@ def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Sugg
 def suggest_batch(num_images: int, num_gpus: int) -> Suggested:
     """The batch size for a model of so many images."""
     most = max(2, min(100 if num_gpus else 16, num_images))
-    why = (
-        f"{num_images} images" if num_gpus else f"{num_images} images; a CPU spends best on updates"
-    )
+    why = f"{num_images} images" + ("" if num_gpus else "; a CPU spends best on updates")
     return {"batch_size": (max(b for b in BATCHES if b <= most), why)}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.common import config_for
+from experiments.report import Report
 from experiments.train import learn_each, report
 from mgconv.config import METHODS, Config, UserError
 
@@ -80,6 +81,12 @@ def failures(models: dict[str, dict[str, dict]]) -> list[str]:
     """
     headline = {name: facts for name, facts in models.items() if name.startswith("multigrid")}
     return [facts["failed"]["failed"] for facts in headline.values() if has_failed(facts)]
+
+
+def alarm(report: Report, models: dict[str, dict[str, dict]], where: str = "") -> None:
+    """Says first of all in the report that its headline failed, where it did."""
+    if seen := failures(models):
+        report.alarm(f"Multi-grid failed{where}. {' '.join(seen)}")
 
 
 def end(page: Path, panels: dict[str, dict]) -> None:
