@@ -20,11 +20,11 @@ exp1: $(INSTALLED)  ## experiment 1: synthesis; writes runs/exp1/SCALE/report.ht
 	$(RUN) experiments.exp1_synthesis --scale=$(SCALE) $(OPTIONS)
 
 data: $(INSTALLED)  ## prepare a data set: make data DATASET=cifar10 [DATA_DIR=...] [MANUAL=...]
-	$(RUN) experiments.prepare_data $(if $(DATASET),--dataset=$(DATASET)) \
+	$(RUN) mgconv.cli.prepare $(if $(DATASET),--dataset=$(DATASET)) \
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR)) $(if $(MANUAL),--manual_dir=$(MANUAL)) $(FLAGS)
 
 tables: $(INSTALLED)  ## render the tables of README.md from results/
-	$(RUN) experiments.tables $(FLAGS)
+	$(RUN) tools.render_tables $(FLAGS)
 
 exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/exp2/SCALE/report.html
 	$(RUN) experiments.exp2_classification --scale=$(SCALE) $(OPTIONS)
@@ -33,7 +33,7 @@ exp3: $(INSTALLED)  ## experiment 3: inpainting; writes runs/exp3/SCALE/report.h
 	$(RUN) experiments.exp3_inpainting --scale=$(SCALE) $(OPTIONS)
 
 sweep: $(INSTALLED)  ## learn every combination of settings: make sweep FLAGS="--vary=drift=0.01,0.02 ..."
-	$(RUN) experiments.sweep --scale=$(SCALE) $(OPTIONS)
+	$(RUN) mgconv.cli.sweep --scale=$(SCALE) $(OPTIONS)
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) pytest -q -n 2 --dist worksteal $(FLAGS)

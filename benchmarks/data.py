@@ -14,7 +14,8 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks import turns
-from experiments.common import config_for, main, start_tensorflow
+from mgconv.cli.flags import config_for
+from mgconv.cli.program import main, start_tensorflow
 
 
 def define_flags(values) -> None:
@@ -37,7 +38,7 @@ def _decoding(folder: Path, num: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from mgconv.datasets import load_images
+    from mgconv.datasets.table import load_images
 
     path = folder / "faces.zip"
     rng = np.random.default_rng(0)
@@ -60,8 +61,9 @@ def _learning(folder: Path, num: int, num_updates: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from mgconv.building import build_learner
-    from mgconv.datasets import ImageSet, batches
+    from mgconv.datasets.batches import batches
+    from mgconv.datasets.image_set import ImageSet
+    from mgconv.training.build import build_learner
 
     config = config_for(dataset="photos", scale="cpu")
     shape = (num, 64, 64, 3)

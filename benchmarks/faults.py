@@ -22,9 +22,9 @@ import numpy as np
 from absl import flags
 
 from benchmarks.turns import report
-from experiments.common import main, start_tensorflow
-from mgconv.config import UserError
-from mgconv.records import read_events, read_lines, read_metrics
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.errors import UserError
+from mgconv.training.records import read_events, read_lines, read_metrics
 
 SETTINGS = [
     "--dataset=digits", "--classes=3", "--scale=quick", "--width=0.1", "--batch_size=16",
@@ -180,8 +180,9 @@ class Trials:
 def learn_with_a_sick_batch(folder: str, num_updates: int) -> None:
     """Learns digits; the images of batch 100 are NaN the first time they are seen."""
     start_tensorflow()
-    from experiments.common import config_for, load_split
-    from mgconv import learning
+    from mgconv.cli.flags import config_for
+    from mgconv.datasets.table import load_split
+    from mgconv.training import fit as learning
 
     whole, sick = learning.batches, [99]
 

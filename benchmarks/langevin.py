@@ -10,14 +10,11 @@ import statistics
 from absl import flags
 
 from benchmarks import turns
-from experiments.common import (
-    config_for,
-    define_config_flags,
-    given_settings,
-    main,
-    start_tensorflow,
-)
-from mgconv.config import RECIPES, Config, choose
+from mgconv.cli.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.config import Config
+from mgconv.errors import choose
+from mgconv.recipes import RECIPES
 
 FIELDS = ("nets", "grids", "width", "batch_size", "num_langevin_steps")
 PRODUCT = 2048  # rows and columns of the matrices

@@ -22,7 +22,7 @@ from benchmarks.langevin import (
     multiply_adds,
     start,
 )
-from experiments.common import main, start_tensorflow
+from mgconv.cli.program import main, start_tensorflow
 
 COPIED = 2**24  # floats
 CHANNELS = 3

@@ -12,10 +12,10 @@ import importlib.util
 
 from benchmarks import turns
 from benchmarks.langevin import about, chain, configs_of, define_recipes, make_net, start
-from experiments.common import main, start_tensorflow
-from mgconv.config import UserError
+from mgconv.cli.program import main, start_tensorflow
 from mgconv.energy import BLACK
-from mgconv.normalization import EPSILON, GAIN, NormalizedKernels
+from mgconv.errors import UserError
+from mgconv.layers import EPSILON, GAIN, NormalizedKernels
 
 PEERS = ("plain", "tuned", "compiled")
 

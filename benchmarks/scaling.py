@@ -14,8 +14,9 @@ import time
 from absl import flags
 
 from benchmarks import turns
-from experiments.common import config_for, main, start_tensorflow
-from mgconv.config import UserError
+from mgconv.cli.flags import config_for
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.errors import UserError
 
 BASE = {"dataset": "photos", "scale": "cpu", "grids": (1, 4, 16, 32),
         "num_langevin_steps": 30}  # fmt: skip
@@ -82,8 +83,8 @@ def _apart(settings: dict, num: int) -> dict:
 def measure_point(settings: dict, num: int) -> dict:
     """Seconds of each of `num` updates, and peak memory in MiB, of this process."""
     start_tensorflow(settings.get("devices"))
-    from mgconv.building import build_learner
-    from mgconv.devices import make_strategy
+    from mgconv.training.build import build_learner
+    from mgconv.training.devices import make_strategy
 
     config = config_for(**settings | {"grids": tuple(settings["grids"])})
     strategy = make_strategy(config.devices, config.method, config.batch_size)

@@ -10,9 +10,9 @@ from typing import Any
 
 from absl import flags
 
-from experiments.report import markdown_table
-from mgconv.records import write_json
-from mgconv.tracking import provenance
+from mgconv.io.files import write_json
+from mgconv.reporting.tables import markdown_table
+from mgconv.training.provenance import provenance
 
 OUT = "runs/bench"
 

@@ -14,15 +14,10 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks import turns
-from experiments.common import (
-    config_for,
-    define_config_flags,
-    given_settings,
-    load_split,
-    main,
-    start_tensorflow,
-)
-from mgconv.config import UserError
+from mgconv.cli.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.datasets.table import load_split
+from mgconv.errors import UserError
 
 FIELDS = ("dataset", "recipe", "nets", "grids", "width", "batch_size", "num_langevin_steps")
 
@@ -72,11 +67,11 @@ def run(values) -> None:
 def _tasks(config, folder: Path) -> dict:
     import tensorflow as tf
 
-    from mgconv.building import build_learner
-    from mgconv.checkpoints import Checkpoints
-    from mgconv.datasets import batches
-    from mgconv.learning import describe
-    from mgconv.tracking import Run
+    from mgconv.datasets.batches import batches
+    from mgconv.training.build import build_learner
+    from mgconv.training.checkpoints import Checkpoints
+    from mgconv.training.fit import describe
+    from mgconv.training.run import Run
 
     images = load_split(config)
     stream = iter(batches(images, config.batch_size, 0, 0))
@@ -140,7 +135,7 @@ def _first_update(settings: dict, out: Path) -> float:
 
 def _growth(num: int) -> float:
     """MiB of resident memory that come with so many updates of a tiny model, after a warm-up."""
-    from mgconv.building import build_learner
+    from mgconv.training.build import build_learner
 
     config = config_for(dataset="digits", scale="quick", width=0.05, num_langevin_steps=3)
     images = load_split(config)

@@ -1,59 +1,6 @@
-"""What a person looks at before training: sizes, classes, range, colors, 64 images at each grid.
+"""Forwards to `mgconv inspect`: saved runs print this command."""
 
-python -m experiments.inspect_data --dataset=digits
-python -m experiments.inspect_data --image_dir=photos.zip --grids=1,4,16,32
-"""
-
-from pathlib import Path
-
-from experiments.common import (
-    config_for,
-    define_config_flags,
-    given_settings,
-    load_split,
-    main,
-    start_tensorflow,
-)
-
-FIELDS = ("dataset", "data_dir", "image_dir", "cache_dir", "split", "crop", "grids", "out")
-
-
-def define_flags(values) -> None:
-    """Flags of this program."""
-    define_config_flags(values, FIELDS)
-    values["out"].help = "folder of the picture [default runs/inspect]"
-
-
-def run(values) -> None:
-    """Prints facts of a split and writes DATASET-SPLIT.png."""
-    import numpy as np
-
-    from experiments.report import labeled_strips
-    from mgconv.images import save_png, to_float, to_uint8
-
-    config = config_for(**given_settings(values))
-    start_tensorflow()
-    from mgconv.grids import downsample
-
-    images = load_split(config)  # tells what was skipped
-    sample = to_float(images.some(64))
-    counts = np.bincount(images.labels, minlength=len(images.class_names))
-    colors = images.colors
-    print(f"{config.dataset} {config.split}: {len(images)} images at {config.size} x {config.size}")
-    print("classes: " + ", ".join(f"{n} {c}" for n, c in zip(images.class_names, counts)))
-    print(
-        f"values: {sample.min():.2f} .. {sample.max():.2f}, standard deviation {sample.std():.2f}"
-    )
-    print(f"mean color: {' '.join(f'{c:.2f}' for c in colors.mean((0, 1, 2)))} of -1 .. 1")
-    print(f"spread of colors between images: {colors.std(0).mean():.2f}")
-    strips = {
-        f"{size} x {size}": to_uint8(downsample(sample, size)) for size in reversed(config.grids)
-    }
-    name = f"{config.dataset.replace('/', '-')}-{config.split}.png"
-    path = Path(config.out or "runs/inspect") / name
-    save_png(path, labeled_strips(strips, 16, 48))
-    print(f"{len(sample)} of them at each grid: {path}")
-
+import runpy
 
 if __name__ == "__main__":
-    main(run, define_flags, __doc__)
+    runpy.run_module("mgconv.cli.inspect", run_name="__main__")

@@ -2,7 +2,7 @@
 
 import os
 
-from mgconv.config import UserError
+from mgconv.errors import UserError
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # twice the speed on a CPU
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -13,6 +13,6 @@ __all__ = ["UserError", "load"]
 
 def load(folder, devices="auto", **dynamics):
     """The finished run in `folder` as a System: see `mgconv.systems.load`."""
-    from mgconv.systems import load as load_system
+    from mgconv.models import load as load_system
 
     return load_system(folder, devices, **dynamics)

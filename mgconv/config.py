@@ -1,4 +1,4 @@
-"""Frozen settings; tables of nets and methods (paper: model, Algorithm 1).
+"""Frozen settings of a run (paper: model, Algorithm 1).
 
 Images live in [-1, 1]. The paper's constants hold on pixels 0..255, so lengths are divided by
 127.5 here and nowhere else: noise 0.3 / 127.5, drift (0.3 / 127.5)^2 / 2, sigma 50 / 127.5.
@@ -10,26 +10,21 @@ import math
 from typing import Any, get_args
 
 from mgconv.errors import UserError, choose
-from mgconv.recipes import BASELINE_BATCH, OF_ENERGIES, RECIPES, SCALES, SUPERSEDED, settings_of
+from mgconv.recipes import (
+    BASELINE_BATCH,
+    BASELINES,
+    GRIDS,
+    METHODS,
+    OF_ENERGIES,
+    RECIPES,
+    SCALES,
+    SUPERSEDED,
+    GridSpec,
+    grid_spec,
+    settings_of,
+)
 
 PIXEL = 1 / 127.5  # one gray level of 0..255 on [-1, 1]
-
-
-@dataclasses.dataclass(frozen=True)
-class Conv:
-    """One convolution; a normalization and an activation follow it."""
-
-    filters: int
-    kernel: int
-    stride: int
-
-
-@dataclasses.dataclass(frozen=True)
-class GridSpec:
-    """The bottom-up ConvNet of one grid: convolutions, then a fully connected scalar."""
-
-    size: int
-    convs: tuple[Conv, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,47 +38,16 @@ class Dynamics:
     drift_end: float = 1.0  # the same of the drift
 
 
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """Which grids learn, and from where a *training* chain starts."""
-
-    all_grids: bool  # or the top one alone
-    chain_start: str
-    num_langevin_steps: int | None = None  # of a training chain; None: as many as in synthesis
-
-
-METHODS = {
-    "multigrid": Method(all_grids=True, chain_start="coarser"),
-    "single_grid": Method(all_grids=False, chain_start="coarser"),
-    "pcd": Method(all_grids=False, chain_start="persistent"),
-    "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
-}
-FILLERS = ("context_encoder",)  # they fill hidden pixels and draw nothing
-BASELINES = ("dcgan", "wgan", "wgan_gp", *FILLERS)  # as published, but for width, ...
-
-_SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
-_COARSE = {4: GridSpec(4, _SMALL), 16: GridSpec(16, (*_SMALL, Conv(512, 3, 1)))}
-_PAPER = (Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 1))  # author code 2018-01
-_RELEASED = (Conv(64, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2), Conv(512, 5, 2))  # of 2018-04
-GRIDS = {  # the net of a grid by its size; a size between takes the next larger row
-    "paper": _COARSE | {64: GridSpec(64, _PAPER)},
-    "released": _COARSE | {64: GridSpec(64, _RELEASED)},
-}
-
-
-def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
-    """The net that table `nets` gives a grid of `size` pixels a side, its filters times `width`."""
-    table = GRIDS[choose("nets", nets, GRIDS)]
-    row = table[min((s for s in table if s >= size), default=max(table))]
-    convs = (dataclasses.replace(c, filters=max(1, round(c.filters * width))) for c in row.convs)
-    return GridSpec(size, tuple(convs))
-
-
 NORMALIZATIONS = ("batch", "standardized", "kernels", "spectral", "group", "none")
+
 OBJECTIVES, PRECISIONS = ("generative", "conditional"), ("float32", "bfloat16")
+
 ACTIVATIONS = ("relu", "leaky_relu", "silu", "gelu", "elu", "softplus", "tanh")
+
 ABOVE_0, FROM_0, FROM_2 = "above 0", "of 0 or more", "of 2 or more"
+
 SHARE, INT32 = "in [0, 1)", "from 0 to 2147483647"
+
 _LEGAL = {
     ABOVE_0: lambda x: x > 0, FROM_0: lambda x: x >= 0,
     FROM_2: lambda x: x >= 2, SHARE: lambda x: 0 <= x < 1, INT32: lambda x: 0 <= x < 2**31,

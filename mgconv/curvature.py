@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mgconv.langevin import EnergyFn, energy_gradient
-from mgconv.normalization import top_eigenvector
+from mgconv.layers import top_eigenvector
 
 LIMIT = 1.0  # of drift times curvature; above it steps overshoot, above 2 they climb
 EVERY = 4  # updates between two looks, and images of which one is looked at

@@ -5,10 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
-from mgconv.config import GridSpec
-from mgconv.convolution import Convolution
 from mgconv.langevin import EnergyFn
-from mgconv.normalization import NORMALIZATIONS
+from mgconv.layers import NORMALIZATIONS, Convolution
+from mgconv.recipes import GridSpec
 
 BLACK = -1.0  # where the reference distribution is centered, on [-1, 1]
 

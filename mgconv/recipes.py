@@ -1,4 +1,79 @@
-"""How it learns and how much of it: tables of settings of Config, each with its origin."""
+"""Tables that one adds a row to: methods, nets, recipes, scales; each constant with its origin."""
+
+import dataclasses
+
+from mgconv.errors import choose
+
+NAMES = {
+    "multigrid": "Multi-grid",
+    "single_grid": "Single-grid",
+    "pcd": "Persistent CD",
+    "cd1": "One-step CD",
+    "dcgan": "DCGAN",
+    "wgan": "WGAN",
+    "wgan_gp": "WGAN-GP",
+    "context_encoder": "Context Encoder",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    """One convolution; a normalization and an activation follow it."""
+
+    filters: int
+    kernel: int
+    stride: int
+
+
+@dataclasses.dataclass(frozen=True)
+class GridSpec:
+    """The bottom-up ConvNet of one grid: convolutions, then a fully connected scalar."""
+
+    size: int
+    convs: tuple[Conv, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """Which grids learn, and from where a *training* chain starts."""
+
+    all_grids: bool  # or the top one alone
+    chain_start: str
+    num_langevin_steps: int | None = None  # of a training chain; None: as many as in synthesis
+
+
+METHODS = {
+    "multigrid": Method(all_grids=True, chain_start="coarser"),
+    "single_grid": Method(all_grids=False, chain_start="coarser"),
+    "pcd": Method(all_grids=False, chain_start="persistent"),
+    "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
+}
+
+FILLERS = ("context_encoder",)  # they fill hidden pixels and draw nothing
+
+BASELINES = ("dcgan", "wgan", "wgan_gp", *FILLERS)  # as published, but for width, ...
+
+_SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
+
+_COARSE = {4: GridSpec(4, _SMALL), 16: GridSpec(16, (*_SMALL, Conv(512, 3, 1)))}
+
+_PAPER = (Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 1))  # author code 2018-01
+
+_RELEASED = (Conv(64, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2), Conv(512, 5, 2))  # of 2018-04
+
+GRIDS = {  # the net of a grid by its size; a size between takes the next larger row
+    "paper": _COARSE | {64: GridSpec(64, _PAPER)},
+    "released": _COARSE | {64: GridSpec(64, _RELEASED)},
+}
+
+
+def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
+    """The net that table `nets` gives a grid of `size` pixels a side, its filters times `width`."""
+    table = GRIDS[choose("nets", nets, GRIDS)]
+    row = table[min((s for s in table if s >= size), default=max(table))]
+    convs = (dataclasses.replace(c, filters=max(1, round(c.filters * width))) for c in row.convs)
+    return GridSpec(size, tuple(convs))
+
 
 RECIPES = {
     "paper": {  # project page and author code 2018-01: the defaults of Config, and
@@ -19,11 +94,13 @@ RECIPES = {
 }  # fmt: skip
 
 _NARROW = {"width": 0.25, "top_width": 2.0, "batch_size": 16}  # ours: pictures come from the top
+
 SCALES = {
     "quick": _NARROW | {"minutes": 0.4},
     "cpu": _NARROW | {"minutes": 10.0},
     "full": {"num_updates": 35_000},  # 700 epochs (author code) of 5,000 images, a CIFAR-10 class
 }
+
 BASELINE_BATCH = 64  # at least; about what the codes of GANs and the Context Encoder have
 
 # What results before 2026-12 were measured with, for runs and rows of then. It never changes, can
@@ -31,6 +108,7 @@ BASELINE_BATCH = 64  # at least; about what the codes of GANs and the Context En
 _OURS_THEN = {
     "optimizer": "adam", "beta1": 0.5, "reference_sigma": None, "noise_end": 0.0,
 }  # fmt: skip
+
 SUPERSEDED = {
     "modern_gains": _OURS_THEN | {  # called `modern` then: by learned gains it can run away
         "nets": "released", "normalization": "kernels", "activation": "silu",
@@ -48,6 +126,7 @@ SUPERSEDED = {
         "average_decay": 0.99,
     },
 }  # fmt: skip
+
 SCALES_OF_SUPERSEDED = {
     "quick": {"width": 0.25, "batch_size": 64, "minutes": 0.4},
     "cpu": {"width": 0.25, "batch_size": 64, "minutes": 10.0},

@@ -8,7 +8,7 @@ import pytest
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # tests of equal bits, of devices that are not there
 
 from mgconv.config import make_config
-from mgconv.datasets import ImageSet
+from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 
 TINY = {

@@ -7,21 +7,17 @@ import typing
 import pytest
 from conftest import refused
 
-from mgconv.config import (
-    ACTIVATIONS,
+from mgconv.config import ACTIVATIONS, NORMALIZATIONS, PIXEL, Config, make_config
+from mgconv.errors import UserError
+from mgconv.recipes import (
     BASELINES,
     GRIDS,
     METHODS,
-    NORMALIZATIONS,
     OF_ENERGIES,
-    PIXEL,
     RECIPES,
     SCALES,
     SUPERSEDED,
-    Config,
-    UserError,
     grid_spec,
-    make_config,
 )
 
 FIELDS = {field.name: field for field in dataclasses.fields(Config)}
@@ -350,7 +346,7 @@ def test_width_multiplies_the_filters_and_leaves_at_least_one():
 
 def test_the_names_of_layers_are_the_ones_that_can_be_built():
     from mgconv.energy import EnergyNet
-    from mgconv.normalization import NORMALIZATIONS as BUILT
+    from mgconv.layers import NORMALIZATIONS as BUILT
 
     assert tuple(BUILT) == NORMALIZATIONS
     for activation in ACTIVATIONS:

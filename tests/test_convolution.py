@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgconv.config import grid_spec
-from mgconv.convolution import Convolution, axis_taps
 from mgconv.energy import EnergyNet
 from mgconv.langevin import energy_gradient
+from mgconv.layers import Convolution, axis_taps
+from mgconv.recipes import grid_spec
 
 # side, kernel, stride, whether a matrix is worth it
 CASES = [

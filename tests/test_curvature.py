@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 
 from mgconv.chains import FromCoarser
-from mgconv.config import Dynamics, grid_spec
+from mgconv.config import Dynamics
 from mgconv.curvature import EVERY, curvature, curvature_penalty
 from mgconv.energy import EnergyNet
-from mgconv.learner import GridLearner
+from mgconv.multigrid import GridLearner
+from mgconv.recipes import grid_spec
 
 SHAPE = (4, 4, 4, 1)
 SEED = tf.constant([1, 2])

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgconv.config import Conv, GridSpec, grid_spec
 from mgconv.energy import EnergyNet
 from mgconv.langevin import energy_gradient
-from mgconv.normalization import (
+from mgconv.layers import (
     GAIN,
     NORMALIZATIONS,
     BatchStatistics,
@@ -18,6 +17,7 @@ from mgconv.normalization import (
     SpectralKernels,
     StandardizedKernels,
 )
+from mgconv.recipes import Conv, GridSpec, grid_spec
 
 SPEC = GridSpec(4, (Conv(3, 3, 1), Conv(4, 3, 2)))
 

@@ -13,14 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mgconv.checkpoints import _damage
-from mgconv.config import Config, UserError, make_config
+from mgconv.config import Config, make_config
+from mgconv.datasets.archives import image_files
+from mgconv.datasets.decoding import BadImageError, decode, read_picture
+from mgconv.datasets.splits import celeb_a_partition
+from mgconv.errors import UserError
 from mgconv.evaluation.inpainting import check_mask
 from mgconv.evaluation.samples import read_samples
-from mgconv.files import celeb_a_partition, image_files
-from mgconv.images import BadImageError, decode, read_picture
-from mgconv.records import read_config, read_json, read_metrics, write_json
-from mgconv.tracking import Run
+from mgconv.io.files import read_json, write_json
+from mgconv.training.checkpoints import _damage
+from mgconv.training.records import read_config, read_metrics
+from mgconv.training.run import Run
 
 DATA = {"num_images": 12, "channels": 1, "class_names": ["toy"], "mean_pixel": 127.25}
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from mgconv.config import UserError
+from mgconv.errors import UserError
 
 
 def stage_filters(what: str, size: int, first: int, width: float) -> list[int]:

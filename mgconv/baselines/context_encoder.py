@@ -13,7 +13,7 @@ from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stag
 from mgconv.baselines.gan_nets import critic, initializers
 from mgconv.config import Config
 from mgconv.grids import masked_downsample
-from mgconv.normalization import EPSILON, BatchStatistics
+from mgconv.layers import EPSILON, BatchStatistics
 
 FILTERS = 64  # Pathak et al.'s code
 RECONSTRUCTION, ADVERSARY = 0.999, 0.001  # weights of the losses, Pathak et al. 2016

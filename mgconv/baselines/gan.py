@@ -19,9 +19,10 @@ import tensorflow as tf
 
 from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
-from mgconv.config import Config, UserError
+from mgconv.config import Config
+from mgconv.errors import UserError
 from mgconv.langevin import fold_in
-from mgconv.normalization import BatchStatistics
+from mgconv.layers import BatchStatistics
 
 LATENT = 100  # Radford et al. 2015
 

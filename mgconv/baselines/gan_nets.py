@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import keras
 
-from mgconv.normalization import EPSILON
+from mgconv.layers import EPSILON
 
 
 def layer_norm():

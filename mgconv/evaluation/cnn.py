@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from mgconv.energy import EnergyNet
 from mgconv.evaluation.features import freeze
-from mgconv.images import to_float
-from mgconv.normalization import BatchStatistics
+from mgconv.io.images import to_float
+from mgconv.layers import BatchStatistics
 
 DEPTH = 2  # first layers of every net that are read; this and what follows chosen on SVHN's
 # training images, see README

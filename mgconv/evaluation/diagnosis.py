@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from mgconv.evaluation.metrics import mean_pairwise_distance
 from mgconv.grids import upsample
-from mgconv.images import to_float
-from mgconv.learner import fold_in
-from mgconv.systems import MultigridSystem
+from mgconv.io.images import to_float
+from mgconv.langevin import fold_in
+from mgconv.models import MultigridSystem
 
 
 class Blocks(NamedTuple):

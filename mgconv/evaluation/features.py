@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mgconv.evaluation.networks import in_batches
-from mgconv.images import save_array, to_float
-from mgconv.normalization import BatchStatistics
+from mgconv.datasets.batches import in_batches
+from mgconv.io.files import save_array
+from mgconv.io.images import to_float
+from mgconv.layers import BatchStatistics
 
 Maps = Callable[[tf.Tensor], list[tf.Tensor]]  # [B, S, S, C] -> maps [B, h, w, K]
 POOLED = 4  # side to which every map is pooled; Radford et al. 2015

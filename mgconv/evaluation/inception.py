@@ -5,14 +5,10 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from mgconv.config import UserError
-from mgconv.evaluation.networks import (
-    Judgement,
-    check_images,
-    check_sha256,
-    existing_file,
-    to_color,
-)
+from mgconv.errors import UserError
+from mgconv.evaluation.keras_application import to_color
+from mgconv.evaluation.scorers import Judgement, check_images
+from mgconv.io.files import check_sha256, existing_file
 
 INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
 # Of classify_image_graph_def.pb, as four public repositories give it for OpenAI's copy (guided-

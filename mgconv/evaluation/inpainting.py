@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mgconv.config import UserError
-from mgconv.images import to_float, to_uint8
+from mgconv.errors import UserError
+from mgconv.io.images import to_float, to_uint8
 
 NUM_DIFFUSIONS = 400  # iterations of the control; enough for holes of 32 pixels
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mgconv.config import UserError
+from mgconv.errors import UserError
 
 _BLOCK = 2**24  # distances held at once: 64 MB of float32
 _FEWEST_SUBSETS = 10  # of a kernel distance: a standard error of fewer is itself a guess

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mgconv.config import UserError
-from mgconv.datasets import ImageSet
-from mgconv.files import unbounded
+from mgconv.datasets.archives import unbounded
+from mgconv.datasets.image_set import ImageSet
+from mgconv.errors import UserError
 
 
 class LabeledSamples(NamedTuple):

@@ -1,29 +1,37 @@
-"""Judges of images behind one interface: a table of networks, judging in bounded memory."""
+"""Scorers of images behind one interface: a table of networks, run in bounded memory."""
 
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mgconv.config import UserError, choose
-from mgconv.datasets import ImageSet
-from mgconv.evaluation.inception import (
-    INCEPTION_SHA256,
-    TORCH_SHA256,
-    Inception2015,
-    TorchFidelity,
-)
-from mgconv.evaluation.networks import (
-    Classifier,
-    Judgement,
-    KerasApplication,
-    check_images,
-    in_batches,
-)
-from mgconv.images import save_array
+from mgconv.datasets.batches import in_batches
+from mgconv.datasets.image_set import ImageSet
+from mgconv.errors import UserError, choose
+from mgconv.io.files import save_array
+
+
+class Judgement(NamedTuple):
+    """What a network says of N images."""
+
+    features: np.ndarray  # float32 [N, D]
+    probabilities: np.ndarray  # float32 [N, K], each row a distribution
+
+
+def check_images(images: np.ndarray) -> None:
+    """Raises a UserError unless they are uint8 [1 or more, S, S, 1 or 3]."""
+    shape = list(np.shape(images))
+    if getattr(images, "dtype", None) != np.uint8:
+        found = getattr(images, "dtype", type(images).__name__)
+        raise UserError("Images to judge are of another type", found, "Give uint8 0..255.")
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
+        raise UserError("Images to judge are of another shape", shape, "Give [N, S, S, 1 or 3].")
+    if 0 in shape:
+        raise UserError("There is no image to judge", shape, "Give one or more.")
 
 
 class Scorer(Protocol):
@@ -79,7 +87,17 @@ def judge_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -
     return kept
 
 
-def _learned_classifier(images: ImageSet | None, folder: Path | None) -> Classifier:
+@dataclass(frozen=True)
+class ScorerRow:
+    """One row of SCORERS: what it is, and how it is made of `make_scorer`'s arguments."""
+
+    about: str
+    make: Callable[..., Scorer]
+
+
+def _classifier(images: ImageSet | None, folder: Path | None, **_) -> Scorer:
+    from mgconv.evaluation.classifier import Classifier
+
     if images is None or folder is None or len(np.unique(images.labels)) < 2:
         found = "none" if images is None or folder is None else f"{len(images)} of one class"
         remedy = "Choose a labeled --dataset, or another scorer."
@@ -87,11 +105,29 @@ def _learned_classifier(images: ImageSet | None, folder: Path | None) -> Classif
     return Classifier(images, folder)
 
 
-SCORERS: dict[str, Callable[..., Scorer]] = {
-    "inception2015": lambda path, sha256, **_: Inception2015(path, sha256 or INCEPTION_SHA256),
-    "torch_fidelity": lambda path, sha256, **_: TorchFidelity(path, sha256 or TORCH_SHA256),
-    "keras": lambda path, sha256, **_: KerasApplication(path, sha256),
-    "classifier": lambda images, folder, **_: _learned_classifier(images, folder),
+def _keras(path, sha256, **_) -> Scorer:
+    from mgconv.evaluation.keras_application import KerasApplication
+
+    return KerasApplication(path, sha256)
+
+
+def _inception2015(path, sha256, **_) -> Scorer:
+    from mgconv.evaluation.inception import INCEPTION_SHA256, Inception2015
+
+    return Inception2015(path, sha256 or INCEPTION_SHA256)
+
+
+def _torch_fidelity(path, sha256, **_) -> Scorer:
+    from mgconv.evaluation.inception import TORCH_SHA256, TorchFidelity
+
+    return TorchFidelity(path, sha256 or TORCH_SHA256)
+
+
+SCORERS = {  # TensorFlow is imported when one is made
+    "classifier": ScorerRow("a small CNN trained on the data set's labels", _classifier),
+    "keras": ScorerRow("MobileNet with ImageNet weights", _keras),
+    "inception2015": ScorerRow("the Inception network of the Inception score", _inception2015),
+    "torch_fidelity": ScorerRow("torch-fidelity's copy of that network", _torch_fidelity),
 }
 
 
@@ -115,8 +151,8 @@ def make_scorer(
     Raises:
         UserError: an unknown name, or weights, package or images that are missing or wrong.
     """
-    build = SCORERS[choose("scorer", name, SCORERS)]
-    return build(path=path, sha256=sha256, images=images, folder=folder)
+    row = SCORERS[choose("scorer", name, SCORERS)]
+    return row.make(path=path, sha256=sha256, images=images, folder=folder)
 
 
 def _kept(paths: list[Path], num_rows: int) -> Judgement | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mgconv.config import UserError
+from mgconv.errors import UserError
 from mgconv.evaluation.metrics import (
     frechet_distance,
     inception_score_splits,
@@ -15,10 +15,11 @@ from mgconv.evaluation.metrics import (
     precision_recall,
     within_class_distance,
 )
-from mgconv.evaluation.networks import Judgement
 from mgconv.evaluation.samples import LabeledSamples
-from mgconv.images import replacing, save_array, to_float, to_uint8
-from mgconv.systems import System
+from mgconv.evaluation.scorers import Judgement
+from mgconv.io.files import replacing, save_array
+from mgconv.io.images import to_float, to_uint8
+from mgconv.models import System
 
 CHUNK = 1024  # images drawn between two that are kept
 MOST_PAIRED = 2000  # images whose distances to each other are taken, at most

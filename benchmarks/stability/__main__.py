@@ -1,0 +1,161 @@
+"""Does the default recipe stay healthy, and does more computing make better pictures?
+
+python -m benchmarks.stability --rows=photos,digits --seeds=0,1
+python -m benchmarks.stability --faces=faces.zip --lfw=lfw.zip \
+    --scorer_path=mobilenet_v1_0.75_224.npz --jobs=2 --out=results/stability
+
+Every run is the command that a person types, in a process of its own. An interrupted program
+resumes: finished seeds are skipped, the others continue from their checkpoints. A record a seed
+goes to OUT/KIND.json, the table of all to OUT/summary.json.
+"""
+
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from absl import flags
+
+from benchmarks.stability.kinds import KINDS, places_of
+from benchmarks.stability.processes import Processes
+from benchmarks.stability.runs import Request, train_seed
+from benchmarks.stability.table import publish, seen, write_summary
+from mgconv.cli.flags import define_scorer_flags, scorer_settings
+from mgconv.cli.program import main
+from mgconv.errors import UserError, choose
+from mgconv.reporting.tables import markdown_table
+from mgconv.training.provenance import provenance
+
+DATA = ("lfw", "faces")
+
+
+def define_flags(values) -> None:
+    """Flags of this program."""
+    rows = ", ".join({*KINDS} | {kind.row for kind in KINDS.values()})
+    flags.DEFINE_list("rows", None, f"kinds of run [all]: {rows}", flag_values=values)
+    flags.DEFINE_list("seeds", None, "of each kind those among these [all]", flag_values=values)
+    flags.DEFINE_integer("jobs", 1, "runs at once of the kinds that take one core each", 1,
+                         flag_values=values)  # fmt: skip
+    flags.DEFINE_string("lfw", None, "folder or .zip of Labeled Faces in the Wild",
+                        flag_values=values)  # fmt: skip
+    flags.DEFINE_string("faces", None, "folder or .zip of faces; every sixth is held out",
+                        flag_values=values)  # fmt: skip
+    flags.DEFINE_string("work_dir", "runs/stability", "folder of the runs", flag_values=values)
+    flags.DEFINE_string("out", None, "folder of records, table and pictures [--work_dir]",
+                        flag_values=values)  # fmt: skip
+    flags.DEFINE_float("budget_factor", 1.0, "of all numbers of updates and minutes; other than 1 "
+                       "for a trial of this program", 0.0, flag_values=values)  # fmt: skip
+    flags.DEFINE_multi_string("setting", [], "a flag for every command besides, for a trial, say "
+                              "--setting=--width=0.05", flag_values=values)  # fmt: skip
+    define_scorer_flags(values)
+
+
+def run(values) -> None:
+    """Makes the runs that are not finished; writes and prints what was found."""
+    given = {name: values[name].value for name in DATA}
+    weights = scorer_settings(values, ["keras"])
+    work_dir = Path(values["work_dir"].value)
+    out = Path(values["out"].value or work_dir)
+    scorer = tuple(f"--scorer_{name}={value}" for name, value in weights.items() if value)
+    factor, settings = values["budget_factor"].value, tuple(values["setting"].value)
+    request = Request(work_dir, scorer, factor, settings)
+    seeds = _numbers(values["seeds"].value)
+    tasks = _tasks(_chosen(values["rows"].value), seeds, given, weights["path"], work_dir)
+    cores, jobs = _cores(), values["jobs"].value
+    if jobs > len(cores):
+        raise UserError("More --jobs than cores", f"{jobs} > {len(cores)}", "Give fewer.")
+    processes, writing = Processes(), threading.Lock()
+
+    def work(name: str, seed: int, places: dict[str, str]) -> None:
+        try:
+            record = train_seed(name, KINDS[name], seed, places, request, processes)
+        except UserError as error:  # the other runs need not suffer
+            print(f"{name}, seed {seed}: {error}", flush=True)
+            return
+        with writing:
+            publish(name, record, work_dir / name / f"seed{seed}", out)
+            _summarize(out)
+        print(f"{name}, seed {seed}: {seen([record])}", flush=True)
+
+    narrow = [task for task in tasks if KINDS[task[0]].cores == 1]
+    wide = [task for task in tasks if KINDS[task[0]].cores > 1]
+    _in_pool(work, narrow, [{core} for core in cores[:jobs]], processes)
+    _in_pool(work, wide, [{*cores[:2]}], processes)
+    print(f"\n{markdown_table(**_summarize(out))}", flush=True)
+
+
+def _summarize(out):
+    made = provenance()  # without this machine's paths, as the commands of records are
+    made["command"] = re.sub(r"(=)\S*/", r"\1", made["command"])
+    return write_summary(out, made)
+
+
+def _chosen(rows: list[str] | None) -> list[str]:
+    """Names of kinds that these rows name."""
+    known = {*KINDS} | {kind.row for kind in KINDS.values()}
+    rows = [choose("row", row, sorted(known)) for row in rows or KINDS]
+    return [name for name, kind in KINDS.items() if {name, kind.row} & {*rows}]
+
+
+def _numbers(texts: list[str] | None) -> set[int] | None:
+    try:
+        return {int(text) for text in texts} if texts else None
+    except ValueError:
+        raise UserError("--seeds is no list of numbers", ",".join(texts), "Give 0,1.") from None
+
+
+def _tasks(names, seeds, given, scorer_path, work_dir) -> list[tuple[str, int, dict[str, str]]]:
+    """Kind, seed and places of every run that can be made; prints why others are not run."""
+    tasks = []
+    for name in names:
+        kind = KINDS[name]
+        try:
+            if kind.data and given[kind.data] is None:
+                raise UserError(f"No --{kind.data}", "its images are needed", "Give it.")
+            if kind.judge == "keras" and not Path(scorer_path or "").is_file():
+                found = scorer_path or "no path given"
+                raise UserError("No --scorer_path", found, "Give a file of weights.")
+            places = places_of(kind, given, work_dir / "held_out")
+        except UserError as error:
+            print(f"{name}: not run. {error}", flush=True)
+            continue
+        chosen = [seed for seed in range(kind.seeds) if seeds is None or seed in seeds]
+        tasks += [(name, seed, places) for seed in chosen]
+    return tasks
+
+
+def _cores() -> list[int]:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _in_pool(
+    work: Callable, tasks: list[tuple], core_sets: list[set[int]], processes: Processes
+) -> None:
+    """Does all tasks, one at once on each set of cores. What ends this ends the commands first."""
+    free: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
+    for cores in core_sets:
+        free.put(cores)
+
+    def pin():
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, free.get())  # this thread alone, and the commands it starts
+
+    pool = ThreadPoolExecutor(len(core_sets), initializer=pin)
+    try:
+        for done in as_completed([pool.submit(work, *task) for task in tasks]):
+            done.result()
+    except BaseException:
+        processes.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,55 @@
+"""Systems to compare: train each or reuse it, and gather what it cost."""
+
+from pathlib import Path
+from typing import Any
+
+from mgconv.cli.flags import config_for
+from mgconv.errors import UserError
+from mgconv.reporting.report import Report
+from mgconv.training.compare import Entry, has_failed
+
+
+def entries(
+    folder: Path, methods: dict[str, tuple[str, ...] | None], settings: dict[str, Any]
+) -> dict[str, Entry]:
+    """An entry a method, in sub-folders of `folder`.
+
+    Args:
+        folder: of the comparison.
+        methods: method -> the classes to learn a model of each, or None for all.
+        settings: fields of Config that all share.
+    """
+    return {
+        method: Entry(config_for(**settings | {"method": method}), folder / method, classes)
+        for method, classes in methods.items()
+    }
+
+
+def failures(models: dict[str, dict[str, dict]]) -> list[str]:
+    """What happened to the multi-grid models, the headline, that `train_or_reuse` could not make.
+
+    A baseline that diverges is a result; an experiment without its headline has not worked.
+    """
+    headline = {name: facts for name, facts in models.items() if name.startswith("multigrid")}
+    return [facts["failed"]["failed"] for facts in headline.values() if has_failed(facts)]
+
+
+def alarm(report: Report, models: dict[str, dict[str, dict]], where: str = "") -> None:
+    """Says first of all in the report that its headline failed, where it did."""
+    if seen := failures(models):
+        report.alarm(f"Multi-grid failed{where}. {' '.join(seen)}")
+
+
+def end(page: Path, panels: dict[str, dict]) -> None:
+    """Says where the report is; a UserError, so exit code 1, where a panel has no headline.
+
+    Args:
+        page: of the report.
+        panels: name -> what is kept of it, its "models" among that.
+    """
+    print(f"Report: {page}", flush=True)
+    failed = {name: failures(kept["models"]) for name, kept in panels.items()}
+    found = "; ".join(f"{name}: {' '.join(seen)}" for name, seen in failed.items() if seen)
+    if found:
+        remedy = "The report has all the rest; the same command reuses it."
+        raise UserError("Multi-grid failed", found, remedy)

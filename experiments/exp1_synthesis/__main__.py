@@ -1,0 +1,206 @@
+"""Experiment 1: learn, sample, compare, diagnose; table 1 and figures 1 to 5 of the paper.
+
+python -m experiments.exp1_synthesis
+python -m experiments.exp1_synthesis --scale=cpu --datasets=cifar10 --data_dir=/data/tfds
+python -m experiments.exp1_synthesis --datasets=digits --methods=multigrid,pcd --minutes=1
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import flags
+
+from experiments.comparison import alarm, end, entries
+from experiments.exp1_synthesis.panels import PANELS, Panel
+from mgconv.cli.flags import (
+    SHARED_FIELDS,
+    compared_methods,
+    define_config_flags,
+    define_scorer_flags,
+    given_settings,
+    one_budget,
+    scorer_settings,
+    suffix_of,
+)
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.datasets.image_set import ImageSet
+from mgconv.datasets.table import DATASETS, load_split
+from mgconv.errors import choose
+from mgconv.recipes import BASELINES, FILLERS, METHODS, NAMES
+from mgconv.reporting.tables import cost
+from mgconv.training.compare import Entry, has_failed, train_or_reuse
+
+OUT = "runs/exp1"
+NUM_SHOWN = 64  # samples of a data set that is only looked at
+
+
+def define_flags(values) -> None:
+    """Flags of this program besides those of Config."""
+    flags.DEFINE_list("datasets", None, f"panels [photos,digits]: {', '.join(PANELS)}",
+                      flag_values=values)  # fmt: skip
+    flags.DEFINE_list("methods", None, "methods to compare, baselines among them [the panel's]",
+                      flag_values=values)  # fmt: skip
+    flags.DEFINE_string("learned_classes", None, "of a model a class: names or all [the panel's]",
+                        flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num_samples", 5000, "at most; never more than test images", 20,
+                         flag_values=values)  # fmt: skip
+    flags.DEFINE_list("scorers", ["classifier"], "judges of the samples: classifier, and one of "
+                      "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip
+    define_scorer_flags(values)
+    define_config_flags(values, SHARED_FIELDS, scales={})
+
+
+def run(values) -> None:
+    """Learns every panel's models; writes results.json, report.md, report.html."""
+    from mgconv.io.files import write_json
+    from mgconv.reporting.report import Report
+    from mgconv.training.provenance import provenance
+
+    given = scorer_settings(values, values["scorers"].value)
+    settings = {"scale": "quick"} | given_settings(values)
+    folder = Path(settings.pop("out", None) or f"{OUT}/{settings['scale']}")
+    asked = values["datasets"].value or ([settings["dataset"]] if "dataset" in settings else None)
+    suffix = suffix_of(asked)
+    panels = {name: _panel(name, values) for name in asked or ["photos", "digits"]}
+    plans = {name: _settings(panel, settings) for name, panel in panels.items()}
+    start_tensorflow(settings.get("devices"))
+    from mgconv.evaluation.scorers import make_scorer
+
+    scorers = {  # those of given weights are checked before hours of learning
+        name: None if name == "classifier" else make_scorer(name, **given)
+        for name in values["scorers"].value
+    }
+    judges = Judges(scorers, values["num_samples"].value)
+    prepared = {  # what is wrong with any of them is told before hours of learning
+        name: prepare(panel, plans[name], folder / name, judges) for name, panel in panels.items()
+    }
+    report = Report(folder, "Experiment 1: synthesis and diagnosis", suffix)
+    report.text(
+        "Gao, Lu, Zhou, Zhu, Wu: Learning Generative ConvNets via Multi-grid Modeling and "
+        f"Sampling, CVPR 2018. Scale {settings['scale']}."
+    )
+    report.made_by(provenance())
+    kept = {}
+    for name, ready in prepared.items():
+        kept[name] = run_panel(name, ready, folder / name, report, judges)
+        results = {"settings": settings, "panels": kept} | provenance()
+        write_json(folder / f"results{suffix}.json", results)
+        page = report.write()
+    end(page, kept)
+
+
+class Judges(NamedTuple):
+    """Who judges the samples, and how many of them."""
+
+    scorers: dict  # name -> Scorer, or None for the classifier, which is learned from the panel
+    num_samples: int  # at most
+
+
+def _panel(name: str, values) -> Panel:
+    """The row of PANELS, or one that only shows a data set, as the flags change it."""
+    choose("data set", name, (*PANELS, *DATASETS))
+    panel = PANELS.get(name) or Panel(DATASETS[name].about, name)
+    drawn_from = [name for name in (*METHODS, *BASELINES) if name not in FILLERS]
+    methods = compared_methods(values["methods"].value or panel.methods, drawn_from)
+    learned = values["learned_classes"].value
+    if learned:
+        classes = None if learned == "all" else tuple(learned.split(","))
+        panel = dataclasses.replace(panel, learned=classes, compared=classes)
+    return dataclasses.replace(panel, methods=methods)
+
+
+class Prepared(NamedTuple):
+    """A panel whose models can be learned."""
+
+    panel: Panel
+    systems: dict[str, Entry]
+    training: ImageSet
+    test: ImageSet | None  # where samples are scored
+
+
+def prepare(panel: Panel, settings: dict, folder: Path, judges: Judges) -> Prepared:
+    """Loads the images of a panel, and asks its judges for their opinion of real ones."""
+    from experiments.exp1_synthesis.tables import rehearse
+
+    classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
+    systems = entries(folder, classes, settings)
+    config = systems["multigrid"].config
+    training = load_split(config)
+    test = load_split(config, "test") if panel.scored else None
+    if test:
+        rehearse(systems, training, test, folder, config, judges)
+    return Prepared(panel, systems, training, test)
+
+
+def run_panel(name: str, ready: Prepared, folder: Path, report, judges: Judges) -> dict:
+    """One data set: learns, then adds its figures and tables to the report.
+
+    Returns:
+        What results.json keeps of it.
+    """
+    from experiments.exp1_synthesis.tables import add_tables, draw_all
+
+    panel, systems, training, test = ready
+    config = systems["multigrid"].config
+    facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
+    _describe(report, name, panel, config, training, facts)
+    kept = {"config": dataclasses.asdict(config), "models": facts}
+    learned = {m: entry for m, entry in systems.items() if not has_failed(facts[m])}
+    alarm(report, facts, f" on {name}")
+    if "multigrid" not in learned:
+        return kept
+    shown, most = (test, judges.num_samples) if test else (training, NUM_SHOWN)
+    samples = draw_all(learned, shown, most, config.seed)
+    folders = {method: entry.folder for method, entry in learned.items()}
+    kept |= add_figures(report, name, folders, samples, training, test, config)
+    if test:
+        kept |= add_tables(report, samples, facts, training, test, folder, config, judges.scorers)
+    return kept
+
+
+def _describe(report, name, panel, config, training, facts) -> None:
+    report.heading(f"{name}: {panel.about}, {len(training)} at {config.size} x {config.size}")
+    spent = ", ".join(f"{NAMES[method]} {cost(rows)}" for method, rows in facts.items())
+    report.text(
+        f"Recipe {config.recipe}, seed {config.seed}, width {config.width}, batch "
+        f"{config.batch_size}. Models x updates / seconds a model: {spent}."
+    )
+
+
+def _settings(panel: Panel, settings: dict) -> dict:
+    own = panel.settings.get(settings["scale"], {})
+    place = panel.place(settings.get("image_dir"))
+    settings = {key: value for key, value in settings.items() if key != "image_dir"}
+    settings = {"classes": panel.classes} | own | settings | {"dataset": panel.dataset} | place
+    return one_budget(settings)
+
+
+def add_figures(report, dataset, learned, samples, training, test, config) -> dict:
+    """Figures 1 to 5 of one data set, and the diagnosis of its multi-grid model."""
+    import mgconv
+    from experiments.exp1_synthesis import diagnosis, figures
+
+    name, seed = dataset.replace("/", "-"), config.seed
+    energy_based = {method: path for method, path in learned.items() if method in METHODS}
+    system, silent = (mgconv.load(learned["multigrid"], **d) for d in ({}, {"noise": 0.0}))
+    report.figure(f"{name}-1-grids", *figures.grids(system, seed))
+    shown = {NAMES[method]: drawn for method, drawn in samples.items()}
+    report.figure(f"{name}-2-methods", *figures.methods(training, shown, seed))
+    if hasattr(system, "labels"):
+        drawn, names = samples["multigrid"], training.class_names
+        rows = {names[c]: drawn.images[drawn.labels == c] for c in sorted(set(drawn.labels))}
+        report.figure(f"{name}-4-classes", *figures.classes(rows))
+    picture, caption, facts = figures.diversity(system, silent, seed)
+    report.figure(f"{name}-5-diversity", picture, caption)
+    report.figure(f"{name}-6-health", *figures.health(energy_based, training.some(1000)))
+    subject = diagnosis.Subject.of(learned["multigrid"], training, test)
+    kept = {"diversity": facts}
+    for title, draw in diagnosis.FIGURES.items():
+        picture, caption, kept[title] = draw(subject, seed)
+        report.figure(f"{name}-{title}", picture, caption)
+    return {"diagnosis": kept}
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,128 @@
+"""Table 1: samples of every method judged by each scorer, with controls, beside the page."""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from experiments import paper as page
+from mgconv.datasets.cache import cache_root
+from mgconv.datasets.table import labels_of
+from mgconv.evaluation.samples import LabeledSamples, class_mean_control
+from mgconv.evaluation.scorers import make_scorer
+from mgconv.evaluation.synthesis import draw, weights_key
+from mgconv.recipes import NAMES
+from mgconv.reporting.scores import REFERENCE, about_scorer, cells, header, score_all
+from mgconv.reporting.tables import cost, parameters
+from mgconv.training.compare import Entry, has_failed
+
+MORE = ["models x updates / seconds", "parameters a model", "page: Inception score, CIFAR-10"]
+
+
+def draw_all(learned: dict[str, Entry], like, most: int, seed: int) -> dict[str, LabeledSamples]:
+    """Samples of every method, kept in the folder of its run.
+
+    Args:
+        learned: method -> what was learned.
+        like: an ImageSet; up to `most` labels, spread evenly over those that any method learned.
+        most: images of a method.
+        seed: of the draws.
+    """
+    asked = _labels_asked(learned, like, most)
+    return {method: _draw(entry.folder, asked[method], seed) for method, entry in learned.items()}
+
+
+def _labels_asked(learned: dict[str, Entry], like, most: int) -> dict[str, np.ndarray]:
+    known = {method: _learned_labels(entry, like) for method, entry in learned.items()}
+    rows = np.flatnonzero(np.isin(like.labels, np.unique(np.concatenate(list(known.values())))))
+    labels = like.labels[rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]]
+    return {method: labels[np.isin(labels, classes)] for method, classes in known.items()}
+
+
+def _learned_labels(entry: Entry, images) -> list[int]:
+    if entry.config.classes != "each":
+        return list(np.unique(images.labels))
+    return labels_of(entry.classes or images.class_names, images.class_names)
+
+
+def _draw(folder: Path, labels: np.ndarray, seed: int) -> LabeledSamples:
+    import mgconv
+
+    key = f"{weights_key(folder)}-{seed}-{zlib.crc32(labels.tobytes()):08x}"
+    path = folder / "drawn" / f"{key}.npy"
+    return LabeledSamples(draw(mgconv.load(folder), labels, seed, path), labels)
+
+
+def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, judges) -> None:
+    """Scores real test images as samples will be: what cannot be scored is told ahead of learning.
+
+    Raises:
+        UserError: too few images for a judge, or of too few classes.
+    """
+    fewest = min(_labels_asked(systems, test, judges.num_samples).values(), key=len)
+    real = LabeledSamples(test.pixels, test.labels).like(fewest, config.seed)
+    LabeledSamples(training.pixels, training.labels).like(fewest, config.seed)
+    cache = cache_root(config.cache_dir) / "judged"
+    for name, given in judges.scorers.items():
+        scorer = given or make_scorer(name, images=training, folder=folder)
+        score_all({REFERENCE: real}, scorer, name == "classifier", cache)
+
+
+def add_tables(report, samples, facts, training, test, folder, config, scorers) -> dict:
+    """A table a scorer: over all classes, then over those that all methods learned.
+
+    Args:
+        report: gets the tables.
+        samples: method -> LabeledSamples.
+        facts: method -> what it cost, or that it failed.
+        training: labeled training images, an ImageSet; the classifier learns from them.
+        test: real test images, an ImageSet.
+        folder: of the panel.
+        config: of multi-grid.
+        scorers: name -> Scorer, or None for the classifier, which is learned here.
+
+    Returns:
+        What results.json keeps: by scorer, rows as numbers and as a table.
+    """
+    named = {NAMES[method]: drawn for method, drawn in samples.items()}
+    class_sets = sorted({tuple(np.unique(s.labels)) for s in named.values()}, key=len, reverse=True)
+    sets = [_systems(named, list(labels), training, test, config.seed) for labels in class_sets]
+    kept = {}
+    for name, given in scorers.items():
+        scorer = given or make_scorer(name, images=training, folder=folder)
+        reads_classes = name == "classifier"
+        report.text(about_scorer(scorer, reads_classes, test))
+        cache = cache_root(config.cache_dir) / "judged"
+        rows = [row for systems in sets for row in score_all(systems, scorer, reads_classes, cache)]
+        table = _table(rows, facts, header(scorer, reads_classes) + MORE)
+        report.table(**table)
+        kept[name] = {"identity": scorer.identity, "scores": rows, "table": table}
+    return {"scorers": kept}
+
+
+def _table(rows: list[dict], facts: dict, head: list[str]) -> dict:
+    """Cells of every row, with costs and the page; a method that failed is a row, too."""
+    costs = {NAMES[m]: (cost(spent), parameters(spent)) for m, spent in facts.items()}
+    cells_of = [[*cells(row), *costs.get(row["system"], "--"), _page(row)] for row in rows]
+    failed = [NAMES[method] for method, spent in facts.items() if has_failed(spent)]
+    return {
+        "header": head,
+        "rows": cells_of + [[name, "diverged", *"-" * (len(head) - 2)] for name in failed],
+    }
+
+
+def _systems(named, labels, training, test, seed) -> dict[str, LabeledSamples]:
+    """What a table compares over some classes: the same number of images of each."""
+    drawn = {n: s.of(labels) for n, s in named.items() if set(labels) <= set(np.unique(s.labels))}
+    wanted = next(iter(drawn.values())).labels
+    again = LabeledSamples(training.pixels, training.labels)
+    return {
+        REFERENCE: LabeledSamples(test.pixels, test.labels).like(wanted, seed),
+        "Real images (training)": again.like(wanted, seed),
+        "class mean + noise": class_mean_control(again, wanted, seed),
+    } | drawn
+
+
+def _page(row: dict) -> str:
+    name = row["system"]
+    return page.TABLE_1.get("Real images" if name.startswith("Real") else name, "-")

@@ -1,0 +1,134 @@
+"""Experiment 2: features learned without labels, classified from few; tables 2 and 3 of the paper.
+
+python -m experiments.exp2_classification
+python -m experiments.exp2_classification --scale=cpu --dataset=svhn_cropped --data_dir=/data/tfds
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import os
+from pathlib import Path
+
+from absl import flags
+
+from experiments.paper import TABLE_2
+from mgconv.cli.flags import (
+    SHARED_FIELDS,
+    compared_methods,
+    define_config_flags,
+    given_settings,
+    one_budget,
+)
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.datasets.table import load_split
+from mgconv.errors import UserError, choose
+
+OUT = "runs/exp2"
+ON_ALL_GRIDS = ("dcgan", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
+NUMS = {"quick": (100, 200, 400), "cpu": (1000, 2000, 4000), "full": (1000, 2000, 4000)}
+SETTINGS = {
+    "quick": {"dataset": "digits", "minutes": 0.5},
+    "cpu": {"dataset": "svhn_cropped", "minutes": 5.0, "width": 0.5},
+    "full": {"dataset": "svhn_cropped"},
+}
+
+
+def define_flags(values) -> None:
+    """Flags of this program besides those of Config."""
+    flags.DEFINE_list("methods", list(TABLE_2), "systems to compare", flag_values=values)
+    flags.DEFINE_list("num_labels", None, "numbers of labels [quick 100,200,400; else "
+                      "1000,2000,4000]", flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num_draws", 10, "of labels for the L2-SVM", 2, flag_values=values)
+    flags.DEFINE_integer("num_cnn_draws", 2, "of labels for the CNN", 2, flag_values=values)
+    flags.DEFINE_bool("inductive", False, "learn features without the test images",
+                      flag_values=values)  # fmt: skip
+    names = [name for name in SHARED_FIELDS if name not in ("classes", "split")]
+    define_config_flags(values, names, SETTINGS)
+
+
+def run(values) -> None:
+    """Learns every system without labels, classifies, writes results.json and the report."""
+    from experiments.exp2_classification.tables import write_report
+
+    methods = compared_methods(values["methods"].value, TABLE_2)
+    given = given_settings(values)
+    scale = choose("scale", given.get("scale", "quick"), SETTINGS)
+    settings = one_budget(SETTINGS[scale] | {"scale": scale} | given | {"classes": "all"})
+    settings["split"] = "train" if values["inductive"].value else "all"
+    nums = _numbers(values["num_labels"].value) or NUMS[scale]
+    folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
+    start_tensorflow(given.get("devices"))
+    from experiments.comparison import end
+
+    results = compare(methods, settings, nums, values, folder)
+    end(write_report(results, folder), {settings["dataset"]: results})
+
+
+def _numbers(texts: list[str] | None) -> tuple[int, ...] | None:
+    if texts is None:
+        return None
+    try:
+        return tuple(int(text) for text in texts)
+    except ValueError:
+        raise UserError("--num_labels is no list of numbers", texts, "Give 100,200.") from None
+
+
+def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
+    """Learns every system, then makes all rows of both tables; each is kept as soon as it is there.
+
+    Returns:
+        What results.json keeps.
+    """
+    from experiments.comparison import entries
+    from experiments.exp2_classification import classification
+    from mgconv.training.compare import has_failed, train_or_reuse
+    from mgconv.training.provenance import provenance
+
+    systems = entries(folder, dict.fromkeys(methods), settings)
+    config = systems["multigrid"].config
+    observed, training, test = (load_split(config, split) for split in (None, "train", "test"))
+    task = functools.partial(classification.Task, training, test, nums)
+    tasks = {
+        "svm": task(values["num_draws"].value, folder / "svm", num_at_once=os.cpu_count()),
+        "cnn": task(values["num_cnn_draws"].value, folder / "cnn"),
+    }
+    tasks["svm"].subsets()  # too many labels are told before hours of learning
+    facts = {method: train_or_reuse(entry, observed) for method, entry in systems.items()}
+    learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
+    found: dict[str, dict] = {"svm": {}, "cnn": {}}
+    for kind, name, key, make in _rows(learned, config, observed, tasks):
+        found[kind][name] = classification.results(tasks[kind], name, key, make)
+    return {
+        "settings": settings, "config": dataclasses.asdict(config), "models": facts,
+        "inductive": values["inductive"].value, "num_test": len(test), "nums": nums, **found,
+    } | provenance()  # fmt: skip
+
+
+def _rows(learned: dict[str, Path], config, observed, tasks):
+    """(table, name, key, maker of the classifier) of every row: systems, then controls."""
+    import mgconv
+    from experiments.exp2_classification import classification as c
+    from mgconv.evaluation.synthesis import weights_key
+    from mgconv.models import untrained
+
+    svm_task, cnn_task = tasks["svm"], tasks["cnn"]
+
+    def on_system(name, key, make):
+        rows = c.features_of(make, observed, svm_task.folder.parent / "features", key)
+        yield "svm", name, key, lambda: c.svm_on(svm_task, rows)
+        if name in ON_ALL_GRIDS:
+            yield "cnn", name, key, lambda: c.cnn_on(cnn_task, make(), observed)
+
+    for method, folder in learned.items():
+        yield from on_system(method, weights_key(folder), lambda f=folder: mgconv.load(f))
+    fresh, key = lambda: untrained(config, observed), str(config.identity())
+    yield from on_system("untrained", key, fresh)
+    yield "cnn", "supervised", key, lambda: c.supervised(cnn_task, fresh)
+    yield "svm", "pixels", "", lambda: c.svm_on(svm_task, c.pixels)
+    if importlib.util.find_spec("skimage"):
+        yield "svm", "hog", "", lambda: c.svm_on(svm_task, c.hog)
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,155 @@
+"""Config <-> absl flags."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable
+
+from absl import flags
+
+from mgconv.config import Config, make_config
+from mgconv.errors import UserError, choose
+from mgconv.recipes import BASELINES, OF_ENERGIES, RECIPES, SCALES
+
+CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
+
+SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
+
+OR_NONE = ("reference_sigma", "readout_limit")  # numbers that a flag can also turn off
+
+
+def define_config_flags(
+    values: flags.FlagValues,
+    names: Iterable[str] = CONFIG_FIELDS,
+    scales: dict[str, dict[str, typing.Any]] | None = None,
+) -> None:
+    """A flag for each of these fields of Config; one that is not given leaves the presets alone.
+
+    Args:
+        values: gets the flags.
+        names: of the fields.
+        scales: an experiment's own settings by scale; its default scale is quick.
+    """
+    for name in names:
+        kind = CONFIG_FIELDS[name].type
+        if isinstance(kind, types.UnionType) and name not in OR_NONE:
+            kind = typing.get_args(kind)[0]
+        define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+        text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name, scales)
+        define.get(kind, flags.DEFINE_string)(name, None, text, flag_values=values)
+
+
+def _preset_values(name: str, scales: dict[str, dict] | None) -> str:
+    default = getattr(Config, name) if scales is None or name != "scale" else "quick"
+    rows = {} if default is None else {"default": default}
+    for presets in (RECIPES, SCALES, scales or {}):
+        rows |= {row: preset[name] for row, preset in presets.items() if name in preset}
+    texts = [f"{row} {v:.3g}" if isinstance(v, float) else f"{row} {v}" for row, v in rows.items()]
+    return f" [{'; '.join(texts)}]" if texts else ""
+
+
+def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
+    """The fields of Config that the command line sets."""
+    given = {n: values[n].value for n in CONFIG_FIELDS if n in values}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "grids" in given:
+        given["grids"] = _read_grids(given["grids"])
+    given |= {name: _read_or_none(name, given[name]) for name in OR_NONE if name in given}
+    refuse_two_budgets(given)
+    refuse_unread(given)
+    return _with_dataset(given)
+
+
+def _with_dataset(given):
+    return {"dataset": "image_dir"} | given if given.get("image_dir") else given
+
+
+def config_for(**given) -> Config:
+    """`make_config` on top of what the row of the data set says.
+
+    Raises:
+        UserError: unknown names, values out of range or not working together.
+    """
+    from mgconv.datasets.table import DATASETS
+
+    given = _with_dataset(given)
+    dataset = given.get("dataset", Config.dataset)
+    row = DATASETS[choose("data set", dataset, DATASETS)]
+    return make_config({"grids": row.grids}, **given)
+
+
+def _read_grids(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise UserError("--grids is no list of sizes", f'"{text}"', "Give e.g. 1,4,16.") from None
+
+
+def _read_or_none(name: str, text: str) -> float | None:
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        remedy = "Give a number or none."
+        raise UserError(f"--{name} is no number", f'"{text}"', remedy) from None
+
+
+def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:
+    """--scorer, one of them, and the flags of its weights."""
+    text = "who judges: classifier, keras, inception2015, torch_fidelity"
+    flags.DEFINE_string("scorer", default, text, flag_values=values)
+    define_scorer_flags(values)
+
+
+def define_scorer_flags(values: flags.FlagValues) -> None:
+    """Flags of the weights of a scorer."""
+    text = "weights of a scorer other than classifier; nothing is downloaded"
+    flags.DEFINE_string("scorer_path", None, text, flag_values=values)
+    text = "SHA-256 of that file, where it is not the published one"
+    flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
+
+
+def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> dict[str, str | None]:
+    """What those flags say to the scorers of these names, as `make_scorer` takes it.
+
+    Raises:
+        UserError: none of them reads weights, and some were given.
+    """
+    given = {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
+    if given["path"] and {*names} <= {None, "classifier"}:
+        remedy = "Name the scorer, too: keras, inception2015 or torch_fidelity."
+        raise UserError("No scorer reads --scorer_path", given["path"], remedy)
+    return given
+
+
+def compared_methods(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """The methods of a comparison; a UserError where one is unknown or multi-grid is not there."""
+    methods = tuple(choose("method", name, known) for name in names)
+    if "multigrid" not in methods:
+        remedy = "Every comparison shows it; add it."
+        raise UserError("--methods leaves out", "multigrid", remedy)
+    return methods
+
+
+def suffix_of(names: Iterable[str] | None) -> str:
+    """Of report and results, where a person chose data sets: those of others stay beside them."""
+    return "".join(f"-{name.replace('/', '-')}" for name in names or ())
+
+
+def refuse_two_budgets(given: dict[str, typing.Any]) -> None:
+    """Raises a UserError where a person gave both budgets."""
+    if {"num_updates", "minutes"} <= set(given):
+        found = f"--num_updates={given['num_updates']} --minutes={given['minutes']}"
+        raise UserError("Two budgets", found, "Give one of them.")
+
+
+def refuse_unread(given: dict[str, typing.Any]) -> None:
+    """Raises a UserError where a baseline is to learn and a setting of energies was given, too."""
+    unread = [f"--{name}={given[name]}" for name in CONFIG_FIELDS if name in OF_ENERGIES & {*given}]
+    if given.get("method") in BASELINES and unread:
+        found = ", ".join(unread)
+        raise UserError(f"--method={given['method']} does not read", found, "Leave it out.")
+
+
+def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """The settings, without a preset's minutes where a number of updates is given."""
+    return {k: v for k, v in settings.items() if k != "minutes" or "num_updates" not in settings}

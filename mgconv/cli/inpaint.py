@@ -1,0 +1,60 @@
+"""Fill the hidden part of a picture with a learned model; the rest of it stays as it is.
+
+mgconv inpaint --run=runs/faces --image=photo.jpg --mask=mask.png --num=4
+
+White in the mask hides, black shows. A picture of any size is worked on at the model's size, as a
+square around the hidden part; the filled part is put back at the picture's own size.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.errors import UserError
+
+
+def define_flags(values) -> None:
+    """Flags of this program."""
+    flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
+    flags.DEFINE_string("image", None, "the picture", flag_values=values)
+    flags.DEFINE_string("mask", None, "picture of the same size, white hides", flag_values=values)
+    flags.DEFINE_integer("num", 4, "versions to make", 1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "seed of the chains", 0, flag_values=values)
+    flags.DEFINE_string("out", "inpainted", "begin of the names of the files", flag_values=values)
+
+
+def run(values) -> None:
+    """Writes OUT-0.png, OUT-1.png, ..."""
+    import numpy as np
+
+    from mgconv.datasets.decoding import read_picture
+    from mgconv.io.images import save_png
+    from mgconv.training.records import read_config
+
+    for name in ("run", "image", "mask"):
+        if values[name].value is None:
+            raise UserError(f"--{name} is missing", "nothing", "--help says what to give.")
+    folder = Path(values["run"].value)
+    channels = read_config(folder)[1]["channels"]
+    pixels = read_picture(values["image"].value, channels)
+    hidden = read_picture(values["mask"].value, 1) >= 128
+    start_tensorflow()
+    import mgconv
+    from mgconv.evaluation.inpainting import check_mask, inpaint_picture
+
+    check_mask(~hidden[np.newaxis], (1, *pixels.shape))
+    system = mgconv.load(folder)
+    if not hasattr(system, "inpaint"):
+        found = f"--method={system.config.method} --classes={system.config.classes}"
+        remedy = "Give another; of a model a class the folder of one class."
+        raise UserError(f"The run in {folder} cannot inpaint", found, remedy)
+    for index in range(values["num"].value):
+        done = inpaint_picture(system, pixels, ~hidden, values["seed"].value + index)
+        path = f"{values['out'].value}-{index}.png"
+        save_png(path, done)
+        print(path, flush=True)
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,84 @@
+"""The main() of every program. No TensorFlow before flags are parsed."""
+
+import contextlib
+import importlib
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import flags
+
+from mgconv.config import Config
+from mgconv.errors import UserError
+
+HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
+
+
+def start_tensorflow(devices: str | None = None) -> None:
+    """Imports TensorFlow without the lines that it writes to stderr whatever the log level is.
+
+    A warning about many traces is silenced, too: each learner of a comparison has its own.
+
+    Args:
+        devices: of Config, that TensorFlow is set up for ahead of its first use; None: its default.
+    """
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    stderr = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            set_up = importlib.import_module("mgconv.training.devices").set_up
+            set_up(devices or Config.devices)  # without a GPU, a failed cuInit is told
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+def main(
+    program: Callable[[flags.FlagValues], None],
+    define_flags: Callable[[flags.FlagValues], None],
+    about: str,
+    argv: list[str] | None = None,
+) -> None:
+    """Parses flags and runs `program`; a UserError is one line on stderr and exit code 1.
+
+    SIGTERM and SIGINT end it with the command that goes on, whatever it is at.
+
+    Departure from absl's app: its --help leaves out the flags of imported modules and exits 1.
+    """
+    argv = sys.argv if argv is None else argv
+    values = flags.FlagValues()
+    define_flags(values)
+    if HELP & set(argv[1:]):
+        print(_help(about, values))
+        return
+    with contextlib.suppress(ValueError):  # only the main thread hears signals
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ahead of learning and after it
+    try:
+        extra = values(argv)[1:]
+        if extra:
+            raise UserError("Unexpected argument", f'"{extra[0]}"', "Flags are --name=value.")
+        program(values)
+    except flags.Error as error:
+        sys.exit(f"{' '.join(str(error).split())}. --help lists all flags.")
+    except UserError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt as stop:
+        from mgconv.training.provenance import command_line
+
+        command = re.sub("--resume[= ]never", "--resume=auto", command_line())
+        print(f"{str(stop) or 'Interrupted'}. To go on: {command}", flush=True)
+
+
+def _help(about: str, values: flags.FlagValues) -> str:
+    lines = [about.strip(), "", "Flags, each --name=value:"]
+    for name in values:
+        default = values[name].default
+        shown = "" if default is None else f" [default {default}]"
+        lines.append(f"  --{name}: {values[name].help}{shown}")
+    return "\n".join(lines)

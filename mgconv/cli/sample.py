@@ -1,0 +1,75 @@
+"""Draw images from a finished run: pictures and a uint8 .npz under the run's folder.
+
+mgconv sample --run=runs/digits-3-multigrid-modern-0 --num=64
+"""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from mgconv.cli.flags import define_config_flags, given_settings
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.config import Dynamics
+from mgconv.errors import UserError
+from mgconv.recipes import METHODS
+
+DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
+NUM_SHOWN = 256  # of each class
+
+
+def define_flags(values) -> None:
+    """Flags of this program; the dynamics are the run's own unless given."""
+    flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
+    flags.DEFINE_integer("num", 64, "images to draw, of each class", 1, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "seed of the draw", 0, flag_values=values)
+    define_config_flags(values, (*DYNAMICS, "devices"))
+
+
+def run(values) -> None:
+    """Draws, writes samples/draw-SEED.png and .npz; goes on where it was interrupted.
+
+    draw-SEED-grids.png has the chains of a few images at every grid.
+    """
+    import numpy as np
+
+    import mgconv
+    from mgconv.io.files import replacing
+    from mgconv.io.images import enlarge, save_png, tile
+
+    if values["run"].value is None:
+        raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
+    folder, num, seed = Path(values["run"].value), values["num"].value, values["seed"].value
+    given = given_settings(values)
+    devices = given.get("devices", "auto")
+    dynamics = {name: given[name] for name in DYNAMICS if name in given}
+    start_tensorflow(devices)
+    from mgconv.evaluation.synthesis import draw, weights_key
+    from mgconv.reporting import pictures
+
+    system = mgconv.load(folder, devices, **dynamics)
+    if not hasattr(system, "synthesize"):
+        raise UserError(f"The run in {folder} draws nothing", system.config.method, "See inpaint.")
+    classes = getattr(system, "labels", [0])
+    labels = np.repeat(classes, num)
+    words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]
+    path = folder / "drawn" / f"{'-'.join(map(str, words))}.npy"
+    images = draw(system, labels, seed, path)
+    shown = np.concatenate([images[labels == c][:NUM_SHOWN] for c in classes])
+    columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(shown) ** 0.5))
+    stem = folder / "samples" / f"draw-{seed}"
+    save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
+    content = {"images": images}
+    if hasattr(system, "labels"):  # a model of several classes together has no label to give
+        content |= {"labels": labels, "class_names": np.array(system.class_names)}
+    with replacing(f"{stem}.npz") as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **content)
+    path.unlink(missing_ok=True)
+    print(f"{len(images)} images: {stem}.png and {stem}.npz")
+    if system.config.method in METHODS:
+        save_png(f"{stem}-grids.png", pictures.grids(system, seed)[0])
+        print(f"The same chains at every grid: {stem}-grids.png")
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,46 @@
+"""Settings for a person's own images, chosen from the images and the machine, each with its why."""
+
+from typing import Any
+
+import numpy as np
+
+from mgconv.datasets.decoding import picture_size
+from mgconv.datasets.sources import Source
+
+NUM_LOOKED_AT = 50
+GRIDS = {64: (1, 4, 16, 64), 32: (1, 4, 16, 32), 16: (1, 4, 16), 8: (1, 4, 8), 4: (1, 4)}
+BATCHES = (100, 64, 32, 16, 8, 4, 2)
+
+
+Suggested = dict[str, tuple[Any, str]]  # field of Config -> (value, why)
+
+
+def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Suggested:
+    """Grids and widths, for an `experiments.train` that was not told.
+
+    A few images may be too small for these grids: they are skipped, and told.
+
+    Args:
+        source: the images.
+        num_gpus: of this machine.
+        crop: as Config has it.
+    """
+    rows = np.unique(np.linspace(0, source.num_items - 1, NUM_LOOKED_AT).astype(int))
+    sizes = [picture_size(next(source.read(row))[0]) for row in rows]
+    sides = sorted(min(*size, crop or min(size)) for size in sizes if size)
+    side = sides[len(sides) // 10] if sides else 64
+    size = max(s for s in GRIDS if s <= max(4, min(side, 64 if num_gpus else 32)))
+    machine = "with a GPU" if num_gpus else "without a GPU minutes teach so many"
+    found = f"9 of 10 have sides of {side} pixels or more" if sides else "no size could be read"
+    return {
+        "grids": (GRIDS[size], f"{found}, {machine}"),
+        "width": (1.0 if num_gpus else 0.25, f"of the paper's filters, {machine}"),
+        "top_width": (1.0 if num_gpus else 2.0, "most of a picture's faults come from the top net"),
+    }
+
+
+def suggest_batch(num_images: int, num_gpus: int) -> Suggested:
+    """The batch size for a model of so many images."""
+    most = max(2, min(100 if num_gpus else 16, num_images))
+    why = f"{num_images} images" + ("" if num_gpus else "; a CPU spends best on updates")
+    return {"batch_size": (max(b for b in BATCHES if b <= most), why)}

@@ -1,0 +1,274 @@
+"""Learn a model for every combination of some settings, and set them side by side.
+
+mgconv sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
+mgconv sweep --vary=recipe=modern,released --vary=seed=0,1,2 --image_dir=faces.zip
+mgconv sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
+
+One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training
+image is held out: with --scorer samples are scored against those. Once the settings are chosen,
+--against=test learns all training images and scores against test images instead.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from mgconv.cli.flags import (
+    CONFIG_FIELDS,
+    config_for,
+    define_config_flags,
+    define_scorer_choice,
+    given_settings,
+    refuse_two_budgets,
+    refuse_unread,
+    scorer_settings,
+)
+from mgconv.cli.program import main, start_tensorflow
+from mgconv.datasets.table import load_split
+from mgconv.errors import UserError, choose
+from mgconv.recipes import FILLERS
+from mgconv.reporting.tables import join
+
+AS_GIVEN = "as given"  # the run in which nothing is varied
+HELD_OUT = 10  # every so many training images are not learned
+MOST_SCORED = 2000  # images that samples are scored against
+HEALTH = ("gap", "contrast", "drift_rms", "saturated")  # of the top grid, over the last quarter
+MEASURES = (*HEALTH, "frechet")
+
+
+def define_flags(values) -> None:
+    """Flags of this program besides those of Config."""
+    flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a flag of training and its values; with "
+                              "several --vary all combinations are learned",
+                              flag_values=values)  # fmt: skip
+    flags.DEFINE_bool("one_at_a_time", False, "no combinations: each value of each --vary alone, "
+                      "and the settings as they are", flag_values=values)  # fmt: skip
+    flags.DEFINE_enum("against", "held_out", ["held_out", "test"], "what samples are scored "
+                      "against: to choose settings, or to report what was chosen",
+                      flag_values=values)  # fmt: skip
+    define_scorer_choice(values, None)
+    define_config_flags(values)
+
+
+def run(values) -> None:
+    """Learns every combination, writes results.json and the report."""
+    from sklearn.model_selection import ParameterGrid
+
+    given = given_settings(values)
+    folder = Path(given.pop("out", "runs/sweep"))
+    varied = dict(map(_values, values["vary"].value))
+    if len(varied) < len(values["vary"].value):
+        found = ", ".join(values["vary"].value)
+        raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
+    if not varied:
+        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
+    alone = [{}, *({name: listed} for name, listed in varied.items())]
+    grid = ParameterGrid(alone if values["one_at_a_time"].value else varied)
+    points = [{name: point[name][0] for name in point} for point in grid]
+    names = [",".join(f"{n}={point[n][1]}" for n in point) or AS_GIVEN for point in grid]
+    for point in points:
+        refuse_two_budgets(given | point)
+        if "method" not in varied:
+            refuse_unread(given | point)
+    configs = {n: config_for(**given | point) for n, point in zip(names, points)}
+    start_tensorflow(given.get("devices"))
+    from mgconv.evaluation.scorers import make_scorer
+
+    chosen, against = values["scorer"].value, values["against"].value
+    weights = scorer_settings(values, [chosen])
+    fillers = {config.method for config in configs.values() if config.method in FILLERS}
+    if chosen and fillers:
+        remedy = "Leave out --scorer, or this method."
+        raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
+    scorer = None
+    if chosen not in (None, "classifier"):  # wrong weights are told before hours of learning
+        scorer = make_scorer(chosen, **weights)
+    rows = {}
+    for (name, config), point in zip(configs.items(), points):
+        place = folder / name.replace("/", "-")
+        sides = learned_and_held(config, against)
+        row = rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
+        told = ", ".join(f"{n} {_cell(row[n])}" for n in MEASURES if n in row)
+        print(f"{place}: {told or 'no model'}", flush=True)
+    print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
+
+
+def _values(text: str) -> tuple[str, list[tuple]]:
+    """A name, and (value, its text) for each of its values, read as the flag of that name is."""
+    name, sign, listed = text.partition("=")
+    if not sign or not listed:
+        raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.01,0.02.")
+    choose("setting to vary", name, CONFIG_FIELDS)
+    texts = listed.split(";" if name == "grids" else ",")  # 1,4,16;1,4,16,32
+    values = {_parsed(name, value): value for value in texts}
+    if len(values) < len(texts):
+        raise UserError(f"A value of {name} is given twice", listed, "Give each once.")
+    return name, list(values.items())
+
+
+def _parsed(name, text):
+    values = flags.FlagValues()
+    define_config_flags(values, [name])
+    values(["sweep", f"--{name}={text}"])
+    return given_settings(values)[name]
+
+
+def learned_and_held(config, against: str):
+    """Training images to learn; images that are not learned, to score against."""
+    images = load_split(config)
+    if against == "test":
+        held = load_split(config, "test")
+    else:
+        is_held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+        images, held = _rows(images, ~is_held), _rows(images, is_held)
+    if len(held) < 2:
+        found = f"{len(images)} to learn, {len(held)} to score"
+        raise UserError("Too few images to hold some out", found, "Give more.")
+    every = -(-len(held) // MOST_SCORED)
+    return images, _rows(held, slice(None, None, every))
+
+
+def learn_and_score(
+    config, point: dict, folder: Path, sides, chosen: str | None, scorer=None
+) -> dict:
+    """One run: what it cost, how healthy it ended, how far its samples are from other images.
+
+    Args:
+        config: of the run.
+        point: the settings that vary.
+        folder: of the run.
+        sides: images to learn, images to score against.
+        chosen: name of the scorer, None for no score.
+        scorer: made before; a classifier is learned from the learned images instead.
+    """
+    from mgconv.training.compare import Entry, has_failed, train_or_reuse
+    from mgconv.training.records import read_metrics
+
+    learned, held = sides
+    if chosen == "classifier":  # classes that cannot be told apart are told ahead of learning
+        scorer = _classifier(config, learned)
+    facts = train_or_reuse(Entry(config, folder), learned)
+    row: dict = {"settings": point, "facts": facts}
+    if has_failed(facts):
+        return row
+    lines = []
+    for path in (folder / "metrics.jsonl", *folder.glob("*/metrics.jsonl")):  # a model a class
+        of_model = read_metrics(path)
+        lines += of_model[-max(1, len(of_model) // 4) :]
+    for name in HEALTH:
+        found = [line[key] for line in lines if (key := f"{name}/{config.size}") in line]
+        row[name] = float(np.mean(found)) if found else None
+    if chosen:
+        row["frechet"] = _frechet(config, folder, held, scorer)
+    _note_figures(folder, row)
+    return row
+
+
+def _rows(images, chosen):
+    return dataclasses.replace(images, pixels=images.pixels[chosen], labels=images.labels[chosen])
+
+
+def _classifier(config, learned):
+    from mgconv.datasets.cache import cache_root
+    from mgconv.evaluation.scorers import make_scorer
+
+    folder = cache_root(config.cache_dir) / "classifiers"
+    return make_scorer("classifier", images=learned, folder=folder)
+
+
+def _frechet(config, folder, held, scorer) -> float:
+    """Frechet distance of as many samples as there are held-out images to them."""
+    import mgconv
+    from mgconv.datasets.cache import cache_root
+    from mgconv.evaluation.metrics import frechet_distance
+    from mgconv.io.images import to_uint8
+    from mgconv.reporting.scores import judge_once
+
+    drawn = to_uint8(mgconv.load(folder).synthesize(held.labels, config.seed))
+    cache = cache_root(config.cache_dir) / "judged"
+    sides = {"samples": drawn, "Real images": held.pixels}
+    judged = [judge_once(scorer, images, about, cache) for about, images in sides.items()]
+    return frechet_distance(*(side.features for side in judged))
+
+
+def _note_figures(folder: Path, row: dict) -> None:
+    """The run's figures, beside its settings, for TensorBoard's HParams page."""
+    import tensorflow as tf
+
+    with tf.summary.create_file_writer(str(folder / "tensorboard")).as_default(step=0):
+        for name in MEASURES:
+            if row.get(name) is not None:
+                tf.summary.scalar(f"final/{name}", row[name])
+
+
+def write_report(
+    folder: Path, names, rows: dict[str, dict], scorer: str | None, against: str
+) -> Path:
+    """Table and plot of all runs, best first where they are scored."""
+    from mgconv.io.files import write_json
+    from mgconv.reporting.report import Report
+    from mgconv.reporting.tables import cost
+    from mgconv.training.provenance import provenance
+
+    measures = MEASURES if scorer else HEALTH
+    ranked = dict(sorted(rows.items(), key=lambda item: item[1].get("frechet") or np.inf))
+    table = {
+        "header": ["run", "updates / seconds", *measures],
+        "rows": [
+            [name, cost(row["facts"]), *(_cell(row.get(measure)) for measure in measures)]
+            for name, row in ranked.items()
+        ],
+    }
+    made, scored = provenance(), scorer or "health"
+    tables = {"sweep": table}
+    if len({row["settings"].get("seed") for row in rows.values()}) > 1:
+        tables["seeds"] = _over_seeds(table, rows)
+    panels = {panel: {"scorers": {scored: {"table": found}}} for panel, found in tables.items()}
+    results = {"rows": rows, "panels": panels, "against": against}
+    write_json(folder / "results.json", results | made)
+    report = Report(folder, f"Sweep over {', '.join(names)}")
+    report.made_by(made)
+    report.text("Health of the top grid, mean over the last quarter of each run: see the README.")
+    if scorer:
+        sides = {"held_out": "every tenth training image, not learned", "test": "test images"}
+        report.text(f"Scored by {scorer} against {sides[against]}.")
+    report.table(**table)
+    if "seeds" in tables:
+        report.text("Over seeds: mean ± standard deviation.")
+        report.table(**tables["seeds"])
+    shown = "frechet" if scorer else "contrast"
+    report.figure("runs", _plot(ranked, shown), f"{shown} of each run.")
+    return report.write()
+
+
+def _over_seeds(table: dict, rows: dict[str, dict]) -> dict:
+    """The table with one row for all seeds of the same settings; a seed that failed stays seen."""
+    joined: dict[str, list] = {}
+    for name, *cells in table["rows"]:
+        settings = rows[name]["settings"]
+        kept = ",".join(f"{n}={settings[n]}" for n in settings if n != "seed") or AS_GIVEN
+        joined.setdefault(kept, []).append(cells)
+    header = [table["header"][0], "seeds", *table["header"][1:]]
+    lines = [[n, str(len(runs)), *map(join, zip(*runs))] for n, runs in joined.items()]
+    return {"header": header, "rows": lines}
+
+
+def _cell(value):
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _plot(rows, measure):
+    from mgconv.reporting.pictures import to_picture
+
+    def plot(axes):
+        names = list(rows)[::-1]
+        axes[0].barh(names, [rows[name].get(measure) or 0 for name in names])
+        axes[0].tick_params(labelsize=5)
+
+    return to_picture(plot, 1, 1, scale=2.0)
+
+
+if __name__ == "__main__":
+    main(run, define_flags, __doc__)

@@ -1,0 +1,175 @@
+"""The cache: every image decoded once, at the working size, into a uint8 array on disk."""
+
+import collections
+import fcntl
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mgconv.datasets.decoding import BadImageError, decode, resize
+from mgconv.datasets.sources import Source
+from mgconv.errors import UserError
+from mgconv.io.files import replace_file
+
+
+def cache_root(cache_dir: str | None = None) -> Path:
+    """Where everything is kept that can be made anew."""
+    place = cache_dir or os.environ.get("MGCONV_CACHE_DIR") or "~/.cache/mgconv"
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"Cannot use --cache_dir={place}", error, "Give another.") from None
+
+
+FLUSH_EVERY = 512  # images between two points from which an interrupted decoding goes on
+
+
+class Stored(NamedTuple):
+    """A finished store."""
+
+    pixels: np.ndarray  # uint8 [N, S, S, C], memory-mapped
+    labels: np.ndarray  # int64 [N]
+    class_names: tuple[str, ...]
+    skipped: dict[str, int]
+
+
+def open_or_fill(
+    folder: Path, source: Source, size: int, channels: int, crop: int | None
+) -> Stored:
+    """The store in `folder`, filled first where it is not whole.
+
+    Filling goes on where an interrupted one stopped, and the folder appears when all is there.
+
+    Args:
+        folder: named after everything that decides its content.
+        source: of the images.
+        size: pixels a side.
+        channels: 1 or 3.
+        crop: side of the centre square that is cut first; None takes the largest.
+
+    Raises:
+        UserError: no usable image, or no space.
+    """
+    try:
+        if not (folder / "meta.json").exists():
+            _fill(folder, source, size, channels, crop)
+    except OSError as error:
+        remedy = "Free space or choose another --cache_dir."
+        raise UserError(f"Cannot write in {folder.parent}", error.strerror, remedy) from None
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        shape = (meta["num_images"], size, size, channels)
+        pixels = np.memmap(folder / "pixels.uint8", np.uint8, "r", shape=shape)
+        items = np.fromfile(folder / "items.int32", np.int32)
+        labels = items[items >= 0].astype(np.int64)
+        if len(labels) != len(pixels):
+            raise ValueError("items.int32 does not fit")
+        return Stored(pixels, labels, tuple(meta["class_names"]), meta["skipped"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError("Damaged decoded images in", f"{folder} ({error})", "Delete it.") from None
+
+
+def _fill(folder: Path, source: Source, size: int, channels: int, crop: int | None) -> None:
+    draft = folder.with_name(f".{folder.name}.part")
+    draft.mkdir(parents=True, exist_ok=True)
+    with (draft / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits, then finds the work done
+        if (folder / "meta.json").exists():
+            return
+        image_bytes = size * size * channels
+        num_done, reasons = _tidy(draft, image_bytes)
+        _check_space(draft, (source.num_items or 0) - num_done, image_bytes)
+        work = _decoded(source.read(num_done), size, channels, crop)
+        _append(draft, work, num_done, source.num_items, reasons)
+        items = np.fromfile(draft / "items.int32", np.int32)
+        num_images = int((items >= 0).sum())
+        skipped = dict(source.skipped)
+        for code, count in zip(*np.unique(items[items < 0], return_counts=True)):
+            skipped[reasons[-int(code) - 1]] = int(count)
+        if num_images == 0:
+            shutil.rmtree(draft)
+            found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
+            remedy = "Choose other images or smaller --grids."
+            raise UserError(f"No usable image at {size} x {size}", found, remedy)
+        meta = {"num_images": num_images, "class_names": source.class_names, "skipped": skipped}
+        (draft / "meta.json").write_text(json.dumps(meta))
+        draft.replace(folder)
+        (folder / "lock").unlink()  # not before: who waits for it would begin anew in the draft
+
+
+def _tidy(draft: Path, image_bytes: int) -> tuple[int, list[str]]:
+    """Cuts what an interrupted decoding left to whole items; returns their number."""
+    for name in ("items.int32", "pixels.uint8"):
+        (draft / name).touch()
+    path = draft / "reasons.json"
+    try:
+        reasons = json.loads(path.read_text())
+    except (OSError, ValueError):  # none yet, or cut short: items that need them go
+        reasons = []
+    items = np.fromfile(draft / "items.int32", np.int32)
+    kept = np.cumsum(items >= 0) * image_bytes <= (draft / "pixels.uint8").stat().st_size
+    kept &= np.minimum.accumulate(items >= -len(reasons)) if len(items) else True
+    items = items[kept]
+    os.truncate(draft / "items.int32", 4 * len(items))
+    os.truncate(draft / "pixels.uint8", int((items >= 0).sum()) * image_bytes)
+    return len(items), reasons
+
+
+def _check_space(draft: Path, num_images: int, image_bytes: int) -> None:
+    needed, free = max(0, num_images) * (image_bytes + 4), shutil.disk_usage(draft).free
+    if needed > free:
+        found = f"{needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free in {draft.parent}"
+        raise UserError("No space for decoded images", found, "Choose another --cache_dir.")
+
+
+def _decoded(items: Iterable, size: int, channels: int, crop: int | None) -> Iterator:
+    """(pixels or reason, label) of every item, in order, decoded on all cores."""
+
+    def work(item):
+        image, label = item
+        try:
+            if isinstance(image, bytes):
+                return decode(image, size, channels, crop), label
+            return resize(image, size, crop), label
+        except BadImageError as error:
+            return str(error), label
+
+    num_workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(num_workers) as pool:
+        waiting: collections.deque = collections.deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 8 * num_workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _append(draft: Path, work: Iterator, num_done: int, num_items, reasons: list[str]) -> None:
+    """Writes pixels first, then the items that say they are there."""
+    from tqdm import tqdm
+
+    bar = tqdm(work, "decoding", total=num_items, initial=num_done, unit=" images", disable=None)
+    progress = iter(bar)
+    with (draft / "pixels.uint8").open("ab") as pixels, (draft / "items.int32").open("ab") as items:
+        while batch := list(itertools.islice(progress, FLUSH_EVERY)):
+            codes = []
+            for image, label in batch:
+                if isinstance(image, str):
+                    if image not in reasons:
+                        reasons.append(image)
+                        replace_file(draft / "reasons.json", json.dumps(reasons))
+                    codes.append(-reasons.index(image) - 1)
+                else:
+                    pixels.write(image.tobytes())
+                    codes.append(label)
+            pixels.flush()
+            items.write(np.array(codes, np.int32).tobytes())
+            items.flush()

@@ -1,0 +1,45 @@
+"""Images of a data set, in memory or memory-mapped."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mgconv.errors import UserError
+from mgconv.io.images import to_float
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images in memory or memory-mapped, with labels."""
+
+    pixels: np.ndarray  # uint8 [N, S, S, C]
+    labels: np.ndarray  # int64 [N], indices of class_names
+    class_names: tuple[str, ...]
+    skipped: dict[str, int] = field(default_factory=dict)  # what the source held besides
+
+    def __len__(self):
+        return len(self.pixels)
+
+    @property
+    def colors(self) -> np.ndarray:
+        """1 x 1 versions of up to 10,000 of the images, evenly spread, float32 [n, 1, 1, C]."""
+        parts = [self.pixels[rows] for rows in np.array_split(self._rows(10_000), 11)]
+        parts = [to_float(part).mean((1, 2), keepdims=True) for part in parts if len(part)]
+        return np.concatenate(parts)
+
+    def some(self, most: int) -> np.ndarray:
+        """Up to `most` of the images, evenly spread: a folder is ordered by class."""
+        return self.pixels[self._rows(most)]
+
+    def _rows(self, most):
+        return np.linspace(0, len(self) - 1, min(len(self), most)).astype(int)
+
+    def only(self, labels: list[int]) -> "ImageSet":
+        """The images of these classes."""
+        if len(labels) == len(self.class_names):
+            return self
+        rows = np.flatnonzero(np.isin(self.labels, labels))
+        if not len(rows):
+            names = ", ".join(self.class_names[label] for label in labels)
+            raise UserError("No image of the classes", names, "Choose other --classes.")
+        return ImageSet(self.pixels[rows], self.labels[rows], self.class_names, self.skipped)

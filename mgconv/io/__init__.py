@@ -1,0 +1,1 @@
+"""Files, images on disk, processes."""

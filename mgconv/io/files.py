@@ -1,0 +1,115 @@
+"""Files written whole or not at all, JSON, SHA-256."""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgconv.errors import UserError
+
+
+def existing_file(path: str | os.PathLike | None, remedy: str) -> Path:
+    """The file with a scorer's weights; a UserError with that remedy where it is missing."""
+    if path is None or not Path(path).is_file():
+        raise UserError("The scorer's weights are missing", path or "no path given", remedy)
+    return Path(path)
+
+
+def check_sha256(path: Path, expected: str | None, remedy: str) -> str:
+    """The file's SHA-256, if it is the expected one or any will do; else a UserError with both."""
+    found = sha256_of(path)
+    if expected is not None and found != expected.lower():
+        remedy += f"; or, where you trust this file, --scorer_sha256={found}."
+        raise UserError(f"{path} is not the expected file", f"SHA-256 {found}", remedy)
+    return found
+
+
+def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
+    """Puts `content` in place of the file at `path`, atomically.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; the old file is intact.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def save_array(path: str | os.PathLike, array: np.ndarray) -> None:
+    """Writes a .npy whole or not at all, without a copy of it in memory."""
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """A place for a draft that is put in place of `path` when all went well, and else removed.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; the old file is intact.
+    """
+    path = Path(path)
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        draft.replace(path)
+    except OSError as error:
+        found, remedy = error.strerror or error, "Free space or choose another folder."
+        raise UserError(f"Cannot write {path}", found, remedy) from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+FOREIGN = "This is no run of this program; give another folder."
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes strict JSON atomically: NaN and infinity become null."""
+    replace_file(path, json.dumps(strict(content), indent=1) + "\n")
+
+
+def strict(value: Any) -> Any:
+    """The same as strict JSON has it: plain numbers, None for what is not finite."""
+    if isinstance(value, dict):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: no file, or no JSON object in it.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise UserError(
+            f"Cannot read {path}", error.strerror, "Give the folder of a run."
+        ) from None
+    except (ValueError, RecursionError):
+        raise UserError(f"Cannot read {path}", "no valid JSON", FOREIGN) from None
+    if not isinstance(content, dict):
+        raise UserError(f"Cannot read {path}", "no JSON object", FOREIGN)
+    return content
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file of any size, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

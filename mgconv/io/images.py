@@ -1,0 +1,51 @@
+"""Pixels 0..255 and [-1, 1]; pictures on disk. What learns and samples knows [-1, 1] alone."""
+
+import io
+import os
+
+import numpy as np
+
+from mgconv.config import PIXEL
+from mgconv.io.files import replace_file
+
+
+def to_uint8(images) -> np.ndarray:
+    """[-1, 1] -> 0..255, rounded, clipped; any shape. No stretching of contrast."""
+    return np.clip(np.rint((np.asarray(images) + 1) / PIXEL), 0, 255).astype(np.uint8)
+
+
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """0..255 -> float32 in [-1, 1]; any shape."""
+    return np.asarray(pixels, np.float32) * np.float32(PIXEL) - np.float32(1)
+
+
+def enlarge(images: np.ndarray, size: int) -> np.ndarray:
+    """Each pixel as a block, so that [N, s, s, C] can be seen at `size` or a little above."""
+    factor = -(-size // images.shape[1])
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """uint8 [N, s, s, C] as one picture [H, W, C], row by row, on white."""
+    num, size, _, channels = images.shape
+    rows = -(-num // columns)
+    cell = size + gap
+    canvas = np.full([rows * cell - gap, columns * cell - gap, channels], 255, np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * cell, index % columns * cell
+        canvas[top : top + size, left : left + size] = image
+    return canvas
+
+
+def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes uint8 [H, W, 1 or 3] whole or not at all."""
+    replace_file(path, encode_png(picture))
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """uint8 [H, W, 1 or 3] as the bytes of a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,169 @@
+"""Convolution and normalization of the networks."""
+
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+Maps = Callable[[tf.Tensor], tf.Tensor]  # [B, h, w, C] -> [B, h', w', K]
+
+Fold = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # of a kernel and a bias
+
+
+class Convolution(keras.layers.Conv2D):
+    """A "same" convolution of square maps: the same weights and the same values as Keras's.
+
+    On a map that is hardly larger than the window, each output sees nearly every input. Spelled out
+    as a matrix such a layer is some times faster than a convolution (all layers of the 4 x 4 grid).
+    """
+
+    def build(self, shape):
+        super().build(shape)
+        taps = axis_taps(shape[1], self.kernel_size[0], self.strides[0])
+        filled = taps.any(axis=-1).mean() ** 2  # share of the matrix that is no zero
+        self.taps = taps if filled > 0.5 else None
+
+    def fixed(self, fold: Fold = lambda kernel, bias: (kernel, bias)) -> Maps:
+        """The layer with the weights as they stand, for a caller that runs it often.
+
+        Args:
+            fold: what becomes of kernel and bias first, once and not at every run.
+        """
+        weights = fold(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
+        kernel, bias = (tf.cast(weight, self.compute_dtype) for weight in weights)
+        if self.taps is None:
+            stride = self.strides[0]
+            return lambda x: tf.nn.bias_add(
+                tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, stride, "SAME"), bias
+            )
+        side, side_out = self.taps.shape[:2]
+        channels, filters = kernel.shape[2:]
+        taps = tf.cast(self.taps, kernel.dtype)
+        matrix = tf.einsum("ipa,jqb,abck->ijcpqk", taps, taps, kernel)
+        matrix = tf.reshape(matrix, [side**2 * channels, side_out**2 * filters])
+
+        def product(x):
+            flat = tf.reshape(tf.cast(x, kernel.dtype), [-1, matrix.shape[0]]) @ matrix
+            return tf.nn.bias_add(tf.reshape(flat, [-1, side_out, side_out, filters]), bias)
+
+        return product
+
+    def call(self, x):
+        """[B, h, w, C] -> [B, h', w', K]."""
+        return self.fixed()(x)
+
+
+def axis_taps(side: int, kernel: int, stride: int) -> np.ndarray:
+    """Along one axis, 1 where input i meets output p by tap a of a "same" window: [i, p, a]."""
+    side_out = -(-side // stride)
+    before = max(0, (side_out - 1) * stride + kernel - side) // 2  # the odd pixel comes after
+    tap = np.arange(side)[:, None] - stride * np.arange(side_out) + before
+    return np.float32(tap[..., None] == np.arange(kernel))
+
+
+EPSILON = 1e-5  # author code 2018-01
+
+GAIN = 1.7  # of normalized kernels: about what SiLU takes from the spread of its input
+
+
+class NoNormalization(keras.layers.Layer):
+    """None; what the others begin from."""
+
+    def fold(self, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The kernel [h, w, C, K] and bias [K] with which a convolution runs."""
+        return kernel, bias
+
+    def call(self, x):
+        """[B, h, w, K] -> the same, ahead of the activation."""
+        return x
+
+
+class BatchStatistics(NoNormalization):
+    """Normalizes each channel by the mean and variance of the batch at hand, always.
+
+    The authors' batch normalization runs in training mode everywhere, also inside the chain, and
+    keeps no averages; Keras's layer would rewrite its averages at every Langevin step. For features
+    `frozen` is set to a mean and a variance, [C] each: a map then depends on its own image alone.
+    """
+
+    frozen: tuple[tf.Tensor, tf.Tensor] | None = None
+
+    def build(self, shape):
+        self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape[-1:], initializer="zeros")
+
+    def call(self, x):
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        if self.frozen is None:
+            return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)[0]
+        mean, variance = self.frozen
+        scale = gamma * tf.math.rsqrt(variance + EPSILON)
+        return x * scale + (beta - mean * scale)
+
+
+class StandardizedKernels(NoNormalization):
+    """Kernels of mean 0 and norm `GAIN`, without gains (weight standardization, Qiao et al. 2019).
+
+    Departure: statistics of a batch hide from f that synthesized images lack contrast, and make a
+    chain depend on its neighbors; this costs a chain nothing, and learns as fast at large rates.
+    Learned gains let the scale of U run away; without them no convolution can become steeper.
+    """
+
+    def fold(self, kernel, bias):
+        kernel -= tf.reduce_mean(kernel, [0, 1, 2])
+        return tf.math.l2_normalize(kernel, [0, 1, 2]) * self.gain(), bias
+
+    def gain(self) -> tf.Tensor | float:
+        """Norm of each filter, [K], or of all."""
+        return GAIN
+
+
+class NormalizedKernels(StandardizedKernels):
+    """The same with a learned gain a filter (scaled weight standardization, Brock et al. 2021)."""
+
+    def build(self, shape):
+        self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
+
+    def gain(self):
+        """`GAIN` times what is learned."""
+        return GAIN * tf.convert_to_tensor(self.gamma)
+
+
+class SpectralKernels(NoNormalization):
+    """Kernels over their largest singular value as [h w C, K] (Miyato et al. 2018).
+
+    Departure: found exactly, not by a power iteration whose vector would be state of the net.
+    """
+
+    def fold(self, kernel, bias):
+        matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
+        right = top_eigenvector(tf.matmul(matrix, matrix, transpose_a=True))
+        return kernel / tf.norm(tf.linalg.matvec(matrix, right)), bias
+
+
+class GroupStatistics(keras.layers.GroupNormalization):
+    """Normalizes 32 groups of channels, or as many as divide them, of each image (Wu, He 2018)."""
+
+    fold = NoNormalization.fold
+
+    def __init__(self):
+        super().__init__(epsilon=EPSILON)
+
+    def build(self, shape):
+        self.groups = math.gcd(self.groups, shape[-1])
+        super().build(shape)
+
+
+def top_eigenvector(symmetric: tf.Tensor) -> tf.Tensor:
+    """That of the largest eigenvalue, [..., n, n] -> [..., n]; no gradient flows into it."""
+    # eigh stops at what is not finite, which is for the guard to find
+    finite = tf.where(tf.math.is_finite(symmetric), symmetric, 0.0)
+    return tf.stop_gradient(tf.linalg.eigh(finite)[1][..., -1])
+
+
+NORMALIZATIONS = {
+    "batch": BatchStatistics, "standardized": StandardizedKernels, "kernels": NormalizedKernels,
+    "spectral": SpectralKernels, "group": GroupStatistics, "none": NoNormalization,
+}  # fmt: skip

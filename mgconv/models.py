@@ -1,0 +1,220 @@
+"""What an experiment needs of any learned system; ours, and how a finished run becomes one."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from mgconv.baselines.context_encoder import ContextEncoderSystem
+from mgconv.baselines.gan import GanSystem
+from mgconv.config import Config, Dynamics
+from mgconv.datasets.image_set import ImageSet
+from mgconv.energy import EnergyNet
+from mgconv.errors import UserError, choose
+from mgconv.grids import downsample
+from mgconv.langevin import fold_in
+from mgconv.layers import BatchStatistics
+from mgconv.multigrid import MultigridLearner
+from mgconv.recipes import BASELINES, FILLERS
+from mgconv.training.build import build
+from mgconv.training.checkpoints import Checkpoints, has_learned
+from mgconv.training.devices import make_strategy
+from mgconv.training.fit import describe, reference_images
+from mgconv.training.loop import Learner
+from mgconv.training.records import read_config
+
+
+class System(Protocol):
+    """A learned system; what it cannot do, it lacks."""
+
+    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
+        """New images of these classes, float32 [len(labels), S, S, C]."""
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """Images [N, S, S, C] with their hidden pixels filled, the visible ones as they are."""
+
+    def features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every convolutional layer that sees the images at full size, [B, h, w, K]."""
+
+    def grid_features(self, images: tf.Tensor) -> list[list[tf.Tensor]]:
+        """Maps of every convolutional layer of each grid, coarse to fine."""
+
+    @property
+    def norms(self) -> list[BatchStatistics]:
+        """The layers whose statistics are to be frozen before features are used, in order."""
+
+
+class MultigridSystem:
+    """A learned model: multi-grid, or one of its three baselines on the top grid alone."""
+
+    def __init__(self, learner: MultigridLearner, config: Config, class_names: list[str]):
+        self.learner, self.config, self.class_names = learner, config, class_names
+
+    def colors(self, num: int, seed: int) -> np.ndarray:
+        """Starts of chains, [num, 1, 1, C]: 1 x 1 versions of training images, drawn at random."""
+        known = self.learner.colors.read_value().numpy()
+        return known[np.random.default_rng(seed).integers(0, len(known), num)]
+
+    def chains(self, colors: np.ndarray, seed: int) -> list[np.ndarray]:
+        """Samples at every learned grid, coarse to fine, each [N, s, s, C].
+
+        Chains run in batches of the training size: with batch statistics an image's chain depends
+        on its neighbors, so the last batch is filled up with colors of reference images.
+        """
+        size = self.learner.batch_size
+        filling = downsample(self.learner.reference, 1).numpy()
+        parts = []
+        for index, first in enumerate(range(0, len(colors), size)):
+            batch = np.concatenate([colors[first : first + size], filling])[:size]
+            samples = self.learner.sample(tf.constant(batch), fold_in([seed, 1], index))
+            parts.append([x.numpy() for x in samples])
+        return [np.concatenate(grid)[: len(colors)] for grid in zip(*parts)]
+
+    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
+        """New images, float32 [len(labels), S, S, C]; a model of one class has no other."""
+        return self.chains(self.colors(len(labels), seed), seed)[-1]
+
+    def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
+        """Images with their hidden pixels sampled given the visible ones, float32 [N, S, S, C].
+
+        Args:
+            masked: float32 [N, S, S, C]; what stands at hidden pixels has no influence.
+            visible: bool [N, S, S, 1], True where a pixel is known.
+            seed: of the chains.
+        """
+        size, filled = self.learner.batch_size, np.empty_like(masked)
+        beside = self.learner.reference.numpy()
+        whole = np.ones([*beside.shape[:-1], 1], bool)
+        for index, first in enumerate(range(0, len(masked), size)):
+            images = np.concatenate([masked[first : first + size], beside])[:size]
+            known = np.concatenate([visible[first : first + size], whole])[:size]
+            ends = self.learner.fill(
+                tf.constant(images), tf.constant(known), fold_in([seed, 2], index)
+            )
+            filled[first : first + size] = ends[-1].numpy()[: len(masked) - first]
+        return np.where(visible, masked, filled)
+
+    def top_grid_alone(self) -> "MultigridSystem":
+        """The same top grid, its chains started from colors without the grids below."""
+        learner = self.learner
+        known = [learner.colors.read_value(), learner.reference.read_value()]
+        alone = MultigridLearner(learner.grids[-1:], self.config.seed, *known)
+        return MultigridSystem(alone, self.config, self.class_names)
+
+    @property
+    def nets(self) -> list[EnergyNet]:
+        """The nets that judge, coarse to fine: of averaged weights where there are."""
+        return [grid.averaged or grid.net for grid in self.learner.grids]
+
+    def features(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Maps of every layer of the top grid's net for images [B, S, S, C]."""
+        return self.nets[-1].features(images)
+
+    def grid_features(self, images: tf.Tensor) -> list[list[tf.Tensor]]:
+        """Maps of every layer of each grid's net, fed with its version of the images."""
+        return [net.features(downsample(images, net.spec.size)) for net in self.nets]
+
+    @property
+    def norms(self) -> list[BatchStatistics]:
+        """Layers of batch statistics of all nets, in the order of `grid_features`."""
+        layers = [layer for net in self.nets for layer in net.norms]
+        return [layer for layer in layers if isinstance(layer, BatchStatistics)]
+
+
+class ClassConditionalSystem:
+    """A model a class: one learner that reads the weights of the class asked for.
+
+    Args:
+        folder: of the run; a model of class `name` lies in folder/name.
+        config: of the run.
+        class_names: of the data set; labels are their indices.
+        devices: as `load` takes them.
+        **dynamics: as `load` takes them.
+    """
+
+    def __init__(
+        self, folder: Path, config: Config, class_names: list[str], devices: str, **dynamics
+    ):
+        self.config, self.class_names, self._folder = config, class_names, folder
+        self._options = {"devices": devices, **dynamics}
+        self._system = None
+
+    @property
+    def labels(self) -> list[int]:
+        """The classes that are learned so far."""
+        places = [self._folder / name / "checkpoints" for name in self.class_names]
+        return [label for label, place in enumerate(places) if has_learned(place)]
+
+    def of_class(self, label: int) -> MultigridSystem:
+        """The model of one class, until the next call."""
+        folder = self._folder / self.class_names[label]
+        if self._system is None:
+            self._system = load(folder, **self._options)
+        else:
+            _restore(self._system.learner, folder)
+        return self._system
+
+    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
+        """New images of these classes, float32 [len(labels), S, S, C]."""
+        labels = np.asarray(labels)
+        images = None
+        for label in np.unique(labels):
+            rows = np.flatnonzero(labels == label)
+            samples = self.of_class(label).synthesize(rows, seed + int(label))
+            if images is None:
+                images = np.empty([len(labels), *samples.shape[1:]], np.float32)
+            images[rows] = samples
+        return images
+
+
+def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System:
+    """The learned model in the folder of a run.
+
+    Args:
+        folder: of a run, or of one with a model a class.
+        devices: that share its chains, as the flag --devices; whatever it was learned on.
+        **dynamics: fields of Dynamics other than learned with.
+
+    Raises:
+        UserError: the folder is no run, or holds no checkpoint.
+    """
+    folder = Path(folder)
+    config, data = read_config(folder)
+    for name in dynamics:
+        choose("dynamics", name, [field.name for field in dataclasses.fields(Dynamics)])
+    if config.method in BASELINES:
+        if dynamics:
+            raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
+        learner = build(config, data)
+        _restore(learner, folder)
+        kind = ContextEncoderSystem if config.method in FILLERS else GanSystem
+        return kind(learner, config, data)
+    if config.classes == "each":
+        system = ClassConditionalSystem(folder, config, data["class_names"], devices, **dynamics)
+        if not system.labels:
+            raise _no_checkpoint(folder)
+        return system
+    config = dataclasses.replace(config, **dynamics)
+    strategy = make_strategy(devices, config.method, config.batch_size)
+    learner = build(config, data, strategy=strategy)
+    _restore(learner, folder)
+    return MultigridSystem(learner, config, data["class_names"])
+
+
+def _restore(learner: Learner, folder: Path) -> None:
+    if not Checkpoints(learner, folder / "checkpoints").restore() or not learner.update_count:
+        raise _no_checkpoint(folder)
+
+
+def _no_checkpoint(folder):
+    return UserError("No checkpoint in", folder, "Run its training command again.")
+
+
+def untrained(config: Config, images: ImageSet) -> MultigridSystem:
+    """The system as it is before its first update: a control."""
+    data = describe(images)
+    learner = build(config, data, images.colors, reference_images(images, config))
+    return MultigridSystem(learner, config, data["class_names"])

@@ -1,0 +1,84 @@
+"""Pictures of a report: labeled strips of images, chains at every grid, plots."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mgconv.io.images import to_uint8
+from mgconv.models import ClassConditionalSystem, MultigridSystem
+
+Figure = tuple[np.ndarray, str]
+
+System = MultigridSystem | ClassConditionalSystem
+
+
+def models(system: System) -> Iterator[MultigridSystem]:
+    """The model of each class in turn, or the only one."""
+    if isinstance(system, ClassConditionalSystem):
+        yield from map(system.of_class, system.labels)
+    else:
+        yield system
+
+
+def grids(system: System, seed: int) -> Figure:
+    """Figure 1: the same chains at every grid."""
+    count = 1 if isinstance(system, ClassConditionalSystem) else 10
+    stages: list[list[np.ndarray]] = []
+    for model in models(system):
+        colors = model.colors(count, seed)
+        stages.append([colors, *model.chains(colors, seed)])
+    strips = {}
+    for grid in zip(*stages):
+        size = grid[0].shape[1]
+        strips[f"{size} x {size}"] = to_uint8(np.concatenate(grid))
+    columns = len(next(iter(strips.values())))
+    caption = (
+        "Figure 1. The same chains at every grid: each column starts from one 1 x 1 color, each "
+        "grid from the sample above it. Look for: layout first, detail added, the layout kept."
+    )
+    return labeled_strips(strips, columns), caption
+
+
+def to_picture(plot: Callable, rows: int, columns: int, scale: float = 1.0) -> np.ndarray:
+    """What `plot` draws on a list of matplotlib axes, row by row, as uint8 [H, W, 3]."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    drawing, axes = pyplot.subplots(
+        rows,
+        columns,
+        figsize=(2.6 * scale * columns, 2.2 * scale * rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    plot(list(axes.flat))
+    drawing.canvas.draw()
+    picture = np.asarray(drawing.canvas.buffer_rgba())[..., :3].copy()
+    pyplot.close(drawing)
+    return picture
+
+
+def labeled_strips(strips: dict[str, np.ndarray], columns: int, size: int = 64) -> np.ndarray:
+    """Tiles of images under their names, one below the other, uint8 [H, W, 3].
+
+    Args:
+        strips: name -> uint8 [N, s, s, C].
+        columns: images a row.
+        size: least pixels a side at which an image is shown.
+    """
+    from PIL import Image, ImageDraw
+
+    from mgconv.io.images import enlarge, tile
+
+    shown = {n: tile(enlarge(x, size), columns, gap=2) for n, x in strips.items()}
+    width, line = max(picture.shape[1] for picture in shown.values()), 16
+    canvas = Image.new("RGB", (width, sum(p.shape[0] + line + 4 for p in shown.values())), "white")
+    top = 0
+    for name, picture in shown.items():
+        ImageDraw.Draw(canvas).text((2, top + 2), name, fill="black")
+        colored = np.broadcast_to(picture, [*picture.shape[:2], 3])
+        canvas.paste(Image.fromarray(np.ascontiguousarray(colored)), (0, top + line))
+        top += picture.shape[0] + line + 4
+    return np.asarray(canvas)

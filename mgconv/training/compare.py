@@ -1,0 +1,105 @@
+"""Several models to compare: each is trained, or reused where it is there."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgconv.config import Config
+from mgconv.errors import UserError
+from mgconv.recipes import METHODS
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One system of a comparison: a run folder and what is learned in it."""
+
+    config: Config
+    folder: Path
+    classes: tuple[str, ...] | None = None  # with a model a class: the ones to learn
+
+
+def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
+    """Learns what is not learned yet; returns updates, seconds, parameters of each model by class.
+
+    A method that diverged is a row as well: {"failed": {"failed": what happened}}.
+    """
+    from mgconv.training.fit import learn, report
+    from mgconv.training.guard import DivergenceError
+
+    print(f"{entry.folder}: learning or reusing", flush=True)
+    try:
+        if entry.config.classes == "each" and entry.config.method in METHODS:
+            return learn_each(entry.config, images, entry.folder, entry.classes)
+        learner, seconds = learn(*_conditional(entry, images), entry.folder)
+        return {"all": report(entry.folder, learner, seconds)}
+    except DivergenceError as error:
+        print(error, flush=True)
+        return {"failed": {"failed": str(error)}}
+
+
+def _conditional(entry: Entry, images):
+    """Config and images of one net for all classes: it gets the budget of a model for each."""
+    from mgconv.datasets.table import labels_of
+
+    if entry.config.classes != "each":
+        return entry.config, images
+    names = entry.classes or images.class_names
+    images = images.only(labels_of(names, images.class_names))
+    budget = {"num_updates": entry.config.num_updates * len(names)}
+    if entry.config.minutes:
+        budget["minutes"] = entry.config.minutes * len(names)
+    return dataclasses.replace(entry.config, **budget), images
+
+
+def has_failed(facts: dict[str, dict]) -> bool:
+    """Whether `train_or_reuse` has no model to show."""
+    return "failed" in facts
+
+
+def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = None):
+    """A model a class in sub-folders of `folder`, all by one learner that is traced once.
+
+    Args:
+        config: with classes="each".
+        images: of all classes.
+        folder: of the run with a model a class.
+        names: the classes to learn; by default all.
+
+    Returns:
+        Results of each class by name, as `report` gives them.
+
+    Raises:
+        DivergenceError: of some classes, when all have been learned.
+    """
+    from mgconv.datasets.table import labels_of
+    from mgconv.io.process import locked
+    from mgconv.training.devices import own_folder
+    from mgconv.training.fit import describe, learn, report
+    from mgconv.training.guard import DivergenceError
+    from mgconv.training.run import Run
+
+    chosen = labels_of(names or images.class_names, images.class_names)
+    counts = {images.class_names[c]: int((images.labels == c).sum()) for c in chosen}
+    few = [f"{name} {count}" for name, count in counts.items() if count < config.batch_size]
+    if few:  # told ahead of hours of learning the others
+        found = f"{config.batch_size}; {', '.join(few)}"
+        raise UserError("A batch is larger than a class", found, "Give a smaller --batch_size.")
+    data = describe(images) | {"class_names": list(images.class_names)}
+    run = Run(own_folder(folder), config, data)
+    with locked(run.folder):
+        run.begin()
+    learner, results, diverged = None, {}, {}
+    for label in chosen:
+        name, subset = images.class_names[label], images.only([label])
+        own = dataclasses.replace(config, classes=name, resume="auto")  # `run` has been asked
+        epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
+        try:
+            learner, seconds = learn(own, subset, folder / name, learner, epoch)
+        except DivergenceError as error:  # told by the run; the other classes are not lost by it
+            diverged[name] = error
+        else:
+            results[name] = report(folder / name, learner, seconds)
+    if diverged:
+        seen = "; ".join(f"{name}: {error.seen}" for name, error in diverged.items())
+        raise DivergenceError(seen, max(error.update for error in diverged.values()))
+    return results

@@ -1,0 +1,122 @@
+"""From data to a finished run: the learner of a method, its data, its folder."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mgconv.config import Config
+from mgconv.datasets.batches import batches
+from mgconv.datasets.image_set import ImageSet
+from mgconv.errors import UserError
+from mgconv.io.images import to_float
+from mgconv.multigrid import MultigridLearner
+from mgconv.recipes import FILLERS
+from mgconv.training.build import build
+from mgconv.training.devices import make_strategy, own_folder, refuse_apart
+from mgconv.training.guard import Guard
+from mgconv.training.loop import Cadence, Learner, train
+from mgconv.training.records import refuse_giant
+from mgconv.training.run import Run
+
+
+def report(folder: Path, learner, seconds: float) -> dict:
+    """Writes results.json of a learned model: how much it learned, how long, and of what making."""
+    from mgconv.io.files import read_json, write_json
+    from mgconv.training.devices import own_folder
+    from mgconv.training.loop import num_rollbacks
+    from mgconv.training.provenance import provenance
+
+    path = own_folder(folder) / "results.json"
+    facts = {
+        "updates": int(learner.update_count),
+        "seconds": round(seconds, 1),
+        "rollbacks": num_rollbacks(learner),
+        "parameters": learner.parameters,
+    }
+    before = read_json(path) if path.exists() else {}
+    if any(before.get(name) != fact for name, fact in facts.items()):
+        write_json(path, facts | provenance())
+    return facts
+
+
+def learn(
+    config: Config,
+    images: ImageSet,
+    folder: str | os.PathLike,
+    learner: MultigridLearner | None = None,
+    num_images: int | None = None,
+) -> tuple[Learner, float]:
+    """Learns a model of `images` in `folder`, or goes on with the one that is there.
+
+    Args:
+        config: how. With classes="each" it must be a baseline's: one net that is told the class.
+        images: all training images of this model.
+        folder: of the run.
+        learner: one that was traced for another model of the same config, to be used again.
+        num_images: training images that count as an epoch; by default all of `images`.
+
+    Returns:
+        The learner and the seconds that its updates took.
+    """
+    strategy = make_strategy(config.devices, config.method, config.batch_size)
+    if config.minutes and "TF_CONFIG" in os.environ:  # each would count its own
+        found = f"--minutes={config.minutes:g}"
+        raise UserError("Workers cannot share a budget of", found, "Give --num_updates.")
+    refuse_giant(config, images.pixels.shape[-1])
+    folder = own_folder(folder)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    data = describe(images)
+    conditional = config.classes == "each"
+    if conditional:
+        data |= {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
+
+    def stream(first):
+        labels = data.get("labels")
+        masked = config.objective == "conditional" or config.method in FILLERS
+        return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
+
+    stream(0)  # a batch larger than the data is told before a folder is made
+    start = (images.colors, reference_images(images, config))
+    if learner is None:
+        facts = data | {"num_images": num_images or len(images)}
+        learner = build(config, facts, *start, strategy)
+        run = Run(folder, config, data)
+    else:
+        run = Run(folder, config, data)
+        learner.reset(config.seed, *start)
+    saturated = float(np.mean(np.abs(start[1]) >= 1))
+    seconds = train(
+        learner,
+        stream,
+        num_updates=config.num_updates,
+        minutes=config.minutes,
+        run=run,
+        cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
+        num_profiled=config.profile,
+        guard=Guard(config.on_divergence, config.max_rollbacks, saturated),
+        restored=lambda: refuse_apart(learner, strategy),
+    )
+    return learner, seconds
+
+
+def reference_images(images: ImageSet, config: Config) -> np.ndarray:
+    """A batch of training images drawn by the seed, float32 [B, S, S, C]."""
+    rows = np.random.default_rng(config.seed).permutation(len(images))
+    return to_float(images.pixels[np.sort(np.resize(rows, config.batch_size))])
+
+
+def describe(images: ImageSet) -> dict[str, Any]:
+    """Facts that tell one training set from another."""
+    sample = images.pixels[:: max(1, len(images) // 100)]
+    names = [images.class_names[label] for label in np.unique(images.labels)]
+    return {
+        "num_images": len(images),
+        "skipped": images.skipped,
+        "channels": int(images.pixels.shape[-1]),
+        "class_names": names,
+        "mean_pixel": round(float(np.mean(sample)), 6),
+    }
