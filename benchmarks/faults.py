@@ -53,7 +53,7 @@ def run(values) -> None:
     trials = Trials(folder, values["num_updates"].value, random.Random(values["seed"].value))
     rows = [
         trials.killed(num_kills),
-        trials.told_to_stop(),
+        trials.stop_requested(),
         trials.full_disk(),
         *trials.truncated(),
         trials.sick_batch(),
@@ -101,14 +101,14 @@ class Trials:
             self._end(run),
         )
 
-    def told_to_stop(self) -> tuple:
+    def stop_requested(self) -> tuple:
         """SIGTERM in the middle."""
         run = self._folder / "told"
         process = self._start(run)
         _wait_until(process, lambda: _last_update(run) >= self._num // 2)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=PATIENCE)
-        said = next((line for line in out.splitlines() if "To go on" in line), "nothing")
+        said = next((line for line in out.splitlines() if "To resume" in line), "nothing")
         return "SIGTERM", 1, f"exit code {process.returncode}, {said[:60]}...", self._end(run)
 
     def full_disk(self) -> tuple:

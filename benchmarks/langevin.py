@@ -97,7 +97,7 @@ def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="
 
     @tf.function(autograph=False)
     def whole():
-        return run_chain(net.fixed(), x0, config.training(size), tf.constant([0, 1]))[0]
+        return run_chain(net.fixed(), x0, config.training_dynamics(size), tf.constant([0, 1]))[0]
 
     return lambda: whole().numpy()
 

@@ -61,7 +61,7 @@ def torch_chains(config, size: int) -> dict:
     tuned.requires_grad_(False).to(memory_format=torch.channels_last)
     fast = image.to(memory_format=torch.channels_last)
     torch.compiler.reset()  # else it counts the nets of earlier rows, and at eight compiles no more
-    compiled, dynamics = torch.compile(tuned, dynamic=False), config.training(size)
+    compiled, dynamics = torch.compile(tuned, dynamic=False), config.training_dynamics(size)
     return {
         "plain": lambda: _plain(plain, image, dynamics),
         "tuned": lambda: _tuned(tuned, fast, dynamics),

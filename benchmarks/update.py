@@ -105,7 +105,7 @@ def _bare(learner, images):
             observed = downsample(images, grid.size)
             start = upsample(x, grid.size)
             weights = [weight.value for weight in grid.net.trainable_variables]
-            x, _ = langevin(grid.net.fixed(), start, grid.training, tf.constant([0, 1]))
+            x, _ = langevin(grid.net.fixed(), start, grid.training_dynamics, tf.constant([0, 1]))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 gap = tf.reduce_mean(grid.net.f(observed)) - tf.reduce_mean(grid.net.f(x))

@@ -12,7 +12,7 @@ __all__ = ["UserError", "load"]
 
 
 def load(folder, devices="auto", **dynamics):
-    """The finished run in `folder` as a System: see `mgconv.systems.load`."""
-    from mgconv.models import load as load_system
+    """The finished run in `folder` as a Model: see `mgconv.systems.load`."""
+    from mgconv.models import load as load_model
 
-    return load_system(folder, devices, **dynamics)
+    return load_model(folder, devices, **dynamics)

@@ -6,7 +6,7 @@ from mgconv.grids import upsample
 
 
 class ChainStart(tf.Module):
-    """Gives a training chain its start and is told its end."""
+    """Gives a training chain its start and takes its end."""
 
     def begin(self, observed: tf.Tensor, coarser: tf.Tensor) -> tf.Tensor:
         """x0 of the chains, [B, s, s, C].

@@ -124,7 +124,7 @@ class Config:
     mixed_precision: str = _setting("float32", "of convolutions", choices=PRECISIONS)
     seed: int = _setting(0, "of weights, chains and the order of images", INT32)
     out: str | None = _place(None, "folder of the run")
-    resume: str = _place("auto", "go on where a run is", choices=("auto", "must", "never"))
+    resume: str = _place("auto", "resume a run that is there", choices=("auto", "must", "never"))
     on_divergence: str = _place("rollback", "what follows", choices=("rollback", "stop", "ignore"))
     max_rollbacks: int = _place(3, "rollbacks a run at most", FROM_0)
     deterministic: bool = _place(False, "the same bits in every run on a GPU, slower")
@@ -156,16 +156,16 @@ class Config:
         factor = self.top_width if size == self.size else 1.0
         return grid_spec(self.nets, size, self.width * factor)
 
-    def synthesis(self, size: int) -> Dynamics:
+    def synthesis_dynamics(self, size: int) -> Dynamics:
         """Dynamics of a grid's chain from up-scaled colors; all methods spend alike in all."""
         share = 1 if METHODS[self.method].all_grids else len(self.grids) - 1
         steps, level = self.num_langevin_steps * share, self._level(size)
         drift, noise = self.drift * self.drift_coarse**level, self.noise * self.noise_coarse**level
         return Dynamics(steps, drift, noise, self.noise_end, self.drift_end)
 
-    def training(self, size: int) -> Dynamics:
+    def training_dynamics(self, size: int) -> Dynamics:
         """Dynamics of a grid's training chain."""
-        whole, steps = self.synthesis(size), METHODS[self.method].num_langevin_steps
+        whole, steps = self.synthesis_dynamics(size), METHODS[self.method].num_langevin_steps
         return dataclasses.replace(whole, num_langevin_steps=steps or whole.num_langevin_steps)
 
     def _level(self, size):  # 0 at the top grid, 1 at the coarsest net

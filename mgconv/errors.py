@@ -1,4 +1,4 @@
-"""Mistakes of the user's, told in one line."""
+"""Mistakes of the user's, reported in one line."""
 
 import difflib
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake of the user's, told in one line: what is wrong, what was found, what to do."""
+    """A mistake of the user's, reported in one line: what is wrong, what was found, what to do."""
 
     def __init__(self, what: str, found: object, remedy: str):
         super().__init__(" ".join(f"{what}: {found}. {remedy}".split()))

@@ -16,7 +16,7 @@ class ChainInfo(NamedTuple):
 
     drift_rms: tf.Tensor  # root mean square of what one step's drift adds to a pixel
     saturated: tf.Tensor  # share of pixels that end on a bound of [-1, 1]
-    energies: tf.Tensor  # mean U ahead of each step, [num_langevin_steps]
+    energies: tf.Tensor  # mean U before each step, [num_langevin_steps]
 
 
 def energy_gradient(energy_fn: EnergyFn, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -76,12 +76,12 @@ class NoNormalization(keras.layers.Layer):
         return kernel, bias
 
     def call(self, x):
-        """[B, h, w, K] -> the same, ahead of the activation."""
+        """[B, h, w, K] -> the same, before the activation."""
         return x
 
 
 class BatchStatistics(NoNormalization):
-    """Normalizes each channel by the mean and variance of the batch at hand, always.
+    """Normalizes each channel by the mean and variance of the current batch, always.
 
     The authors' batch normalization runs in training mode everywhere, also inside the chain, and
     keeps no averages; Keras's layer would rewrite its averages at every Langevin step. For features

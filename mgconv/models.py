@@ -1,4 +1,4 @@
-"""What an experiment needs of any learned system; ours, and how a finished run becomes one."""
+"""A trained model: what an experiment needs of any, and how a finished run becomes one."""
 
 import dataclasses
 import os
@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.context_encoder import ContextEncoderSystem
-from mgconv.baselines.gan import GanSystem
+from mgconv.baselines.context_encoder import ContextEncoderModel
+from mgconv.baselines.gan import GanModel
 from mgconv.config import Config, Dynamics
 from mgconv.datasets.image_set import ImageSet
 from mgconv.energy import EnergyNet
@@ -27,7 +27,7 @@ from mgconv.training.loop import Learner
 from mgconv.training.records import read_config
 
 
-class System(Protocol):
+class Model(Protocol):
     """A learned system; what it cannot do, it lacks."""
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
@@ -47,7 +47,7 @@ class System(Protocol):
         """The layers whose statistics are to be frozen before features are used, in order."""
 
 
-class MultigridSystem:
+class MultigridModel:
     """A learned model: multi-grid, or one of its three baselines on the top grid alone."""
 
     def __init__(self, learner: MultigridLearner, config: Config, class_names: list[str]):
@@ -97,16 +97,16 @@ class MultigridSystem:
             filled[first : first + size] = ends[-1].numpy()[: len(masked) - first]
         return np.where(visible, masked, filled)
 
-    def top_grid_alone(self) -> "MultigridSystem":
+    def top_grid_alone(self) -> "MultigridModel":
         """The same top grid, its chains started from colors without the grids below."""
         learner = self.learner
         known = [learner.colors.read_value(), learner.reference.read_value()]
         alone = MultigridLearner(learner.grids[-1:], self.config.seed, *known)
-        return MultigridSystem(alone, self.config, self.class_names)
+        return MultigridModel(alone, self.config, self.class_names)
 
     @property
     def nets(self) -> list[EnergyNet]:
-        """The nets that judge, coarse to fine: of averaged weights where there are."""
+        """The nets that sample, coarse to fine: of averaged weights where there are some."""
         return [grid.averaged or grid.net for grid in self.learner.grids]
 
     def features(self, images: tf.Tensor) -> list[tf.Tensor]:
@@ -124,7 +124,7 @@ class MultigridSystem:
         return [layer for layer in layers if isinstance(layer, BatchStatistics)]
 
 
-class ClassConditionalSystem:
+class PerClassModel:
     """A model a class: one learner that reads the weights of the class asked for.
 
     Args:
@@ -148,7 +148,7 @@ class ClassConditionalSystem:
         places = [self._folder / name / "checkpoints" for name in self.class_names]
         return [label for label, place in enumerate(places) if has_learned(place)]
 
-    def of_class(self, label: int) -> MultigridSystem:
+    def of_class(self, label: int) -> MultigridModel:
         """The model of one class, until the next call."""
         folder = self._folder / self.class_names[label]
         if self._system is None:
@@ -170,7 +170,7 @@ class ClassConditionalSystem:
         return images
 
 
-def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System:
+def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
     """The learned model in the folder of a run.
 
     Args:
@@ -190,10 +190,10 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
             raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
         learner = build(config, data)
         _restore(learner, folder)
-        kind = ContextEncoderSystem if config.method in FILLERS else GanSystem
+        kind = ContextEncoderModel if config.method in FILLERS else GanModel
         return kind(learner, config, data)
     if config.classes == "each":
-        system = ClassConditionalSystem(folder, config, data["class_names"], devices, **dynamics)
+        system = PerClassModel(folder, config, data["class_names"], devices, **dynamics)
         if not system.labels:
             raise _no_checkpoint(folder)
         return system
@@ -201,7 +201,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> System
     strategy = make_strategy(devices, config.method, config.batch_size)
     learner = build(config, data, strategy=strategy)
     _restore(learner, folder)
-    return MultigridSystem(learner, config, data["class_names"])
+    return MultigridModel(learner, config, data["class_names"])
 
 
 def _restore(learner: Learner, folder: Path) -> None:
@@ -213,8 +213,8 @@ def _no_checkpoint(folder):
     return UserError("No checkpoint in", folder, "Run its training command again.")
 
 
-def untrained(config: Config, images: ImageSet) -> MultigridSystem:
+def untrained(config: Config, images: ImageSet) -> MultigridModel:
     """The system as it is before its first update: a control."""
     data = describe(images)
     learner = build(config, data, images.colors, reference_images(images, config))
-    return MultigridSystem(learner, config, data["class_names"])
+    return MultigridModel(learner, config, data["class_names"])

@@ -21,15 +21,15 @@ class GridLearner(tf.Module):
     Args:
         net: the energy of this grid.
         start: where training chains start.
-        training: Langevin dynamics of training chains.
-        synthesis: Langevin dynamics of chains from up-scaled colors or coarser samples.
+        training_dynamics: of training chains.
+        synthesis_dynamics: of chains from up-scaled colors or coarser samples.
         optimizer: this grid's own; built here.
         data_noise: standard deviation of the noise on observed images.
         averaged: a second net for the running average of the weights; synthesis then uses it.
         average_decay: decay of that average.
         readout_limit: the largest norm of the weights that make f of the last map; None: any.
         penalty: (U, images, number of the update, seed) -> what is taken from the likelihood.
-        change_gradients: (net, gradients) -> gradients, ahead of the optimizer.
+        change_gradients: (net, gradients) -> the gradients that the optimizer gets.
         jit_compile: chains are compiled by XLA.
         rate: the learning rate, where the optimizer has a schedule that begins with it.
     """
@@ -38,8 +38,8 @@ class GridLearner(tf.Module):
         self,
         net: EnergyNet,
         start: ChainStart,
-        training: Dynamics,
-        synthesis: Dynamics,
+        training_dynamics: Dynamics,
+        synthesis_dynamics: Dynamics,
         optimizer: keras.optimizers.Optimizer,
         data_noise: float = 0.0,
         averaged: EnergyNet | None = None,
@@ -52,7 +52,8 @@ class GridLearner(tf.Module):
     ):
         super().__init__()
         self.net, self.start, self.optimizer = net, start, optimizer
-        self.training, self.synthesis = training, synthesis
+        self.training_dynamics = training_dynamics
+        self.synthesis_dynamics = synthesis_dynamics
         self.data_noise, self.penalty, self.change_gradients = data_noise, penalty, change_gradients
         self.averaged, self.average_decay = averaged, average_decay
         self.readout_limit = readout_limit
@@ -73,7 +74,7 @@ class GridLearner(tf.Module):
 
     def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
         """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
-        return self.langevin(self.energy(), x0, self.synthesis, seed, project)
+        return self.langevin(self.energy(), x0, self.synthesis_dynamics, seed, project)
 
     def energy(self) -> EnergyFn:
         """The energy by which samples are drawn: of averaged weights, where there are some."""
@@ -95,7 +96,7 @@ class GridLearner(tf.Module):
         z = tf.random.stateless_normal(observed.shape, fold_in(seed, 0))
         observed = hold(tf.clip_by_value(observed + self.data_noise * z, -1.0, 1.0))
         x0 = begin(self.start.begin(observed, coarser))
-        chain = (self.net.fixed(), x0, self.training, fold_in(seed, 1), hold)
+        chain = (self.net.fixed(), x0, self.training_dynamics, fold_in(seed, 1), hold)
         synthesized, info = self.langevin(*chain)
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:

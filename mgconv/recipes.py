@@ -139,7 +139,7 @@ OF_ENERGIES = {  # settings that no baseline reads
 
 
 def settings_of(recipe: str, scale: str) -> dict[str, object]:
-    """The fields of Config that a scale and a recipe set, the recipe's ahead of the scale's."""
+    """The fields of Config that a scale and a recipe set, the recipe's before the scale's."""
     if recipe in SUPERSEDED:
         return SCALES_OF_SUPERSEDED[scale] | SUPERSEDED[recipe]
     return SCALES[scale] | RECIPES[recipe]

@@ -248,39 +248,46 @@ def test_methods_spend_the_papers_langevin_steps(method, sizes, training, synthe
     """30 a grid and three grids, or the same 90 on the top grid; CD-1 trains with one."""
     config = make_config(method=method, recipe="paper", grids=(1, 4, 16, 64))
     assert config.learned_sizes == sizes
-    assert config.training(64).num_langevin_steps == training
-    assert config.synthesis(64).num_langevin_steps == synthesis
+    assert config.training_dynamics(64).num_langevin_steps == training
+    assert config.synthesis_dynamics(64).num_langevin_steps == synthesis
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_chains_have_the_drift_and_noise_that_are_set(method):
     given = {"drift": 0.25, "drift_end": 2.0, "noise": 0.125, "noise_end": 0.5}
     config = make_config(method=method, noise_coarse=1, **given)
-    for dynamics in (config.training(64), config.synthesis(64)):
+    for dynamics in (config.training_dynamics(64), config.synthesis_dynamics(64)):
         assert {name: getattr(dynamics, name) for name in given} == given
 
 
 def test_noise_falls_by_equal_factors_from_grid_to_grid():
     config = make_config(noise_coarse=16, noise=0.005, grids=(1, 4, 16, 64))
-    assert [config.training(s).noise for s in (4, 16, 64)] == pytest.approx([0.08, 0.02, 0.005])
-    assert config.synthesis(16) == config.training(16)
-    assert make_config(noise_coarse=16, noise=0.005, grids=(1, 64)).synthesis(64).noise == 0.005
+    assert [config.training_dynamics(s).noise for s in (4, 16, 64)] == pytest.approx(
+        [0.08, 0.02, 0.005]
+    )
+    assert config.synthesis_dynamics(16) == config.training_dynamics(16)
+    assert (
+        make_config(noise_coarse=16, noise=0.005, grids=(1, 64)).synthesis_dynamics(64).noise
+        == 0.005
+    )
     silent = make_config(noise=0.0, grids=(1, 4, 16, 64))
-    assert [silent.training(size).noise for size in (4, 16, 64)] == [0, 0, 0]
+    assert [silent.training_dynamics(size).noise for size in (4, 16, 64)] == [0, 0, 0]
 
 
 def test_drift_changes_by_equal_factors_from_grid_to_grid():
     config = make_config(drift_coarse=1 / 16, drift=0.08, grids=(1, 4, 16, 64))
-    assert [config.training(s).drift for s in (4, 16, 64)] == pytest.approx([0.005, 0.02, 0.08])
+    assert [config.training_dynamics(s).drift for s in (4, 16, 64)] == pytest.approx(
+        [0.005, 0.02, 0.08]
+    )
     alone = make_config(method="pcd", drift_coarse=1 / 16, drift=0.08, grids=(1, 4, 16, 64))
-    assert alone.synthesis(64).drift == alone.training(64).drift == 0.005
+    assert alone.synthesis_dynamics(64).drift == alone.training_dynamics(64).drift == 0.005
 
 
 @pytest.mark.parametrize("method", ["single_grid", "pcd", "cd1"])
 def test_a_method_of_one_grid_has_the_noise_of_the_coarsest(method):
     """Its chain begins where the coarsest grid's does, at one color."""
     config = make_config(method=method, noise_coarse=16, noise=0.005, grids=(1, 4, 16, 64))
-    assert config.synthesis(64).noise == config.training(64).noise == 0.08
+    assert config.synthesis_dynamics(64).noise == config.training_dynamics(64).noise == 0.08
 
 
 def test_a_runs_identity_leaves_out_budget_cadence_and_places():

@@ -13,7 +13,7 @@ from mgconv.chains import FromCoarser, FromData, Persistent
 from mgconv.datasets.image_set import ImageSet
 from mgconv.io.files import write_json
 from mgconv.io.images import to_float
-from mgconv.models import ClassConditionalSystem, MultigridSystem, load
+from mgconv.models import MultigridModel, PerClassModel, load
 from mgconv.recipes import METHODS
 from mgconv.training.build import build, build_learner
 from mgconv.training.fit import describe, learn
@@ -143,7 +143,7 @@ def system_with_statistics(with_statistics):
 )
 def test_a_loaded_run_samples_as_the_learner_that_was_trained(name, loaded, request):
     _, learner, config, _ = request.getfixturevalue(name)
-    trained = MultigridSystem(learner, config, ["toy"])
+    trained = MultigridModel(learner, config, ["toy"])
     loaded = request.getfixturevalue(loaded)
     assert loaded.class_names == ["toy"]
     assert loaded.config == config
@@ -156,7 +156,7 @@ def test_a_loaded_run_samples_as_the_learner_that_was_trained(name, loaded, requ
 
 
 def test_mgconv_load_is_the_way_for_a_user(finished):
-    assert isinstance(mgconv.load(str(finished[0])), MultigridSystem)
+    assert isinstance(mgconv.load(str(finished[0])), MultigridModel)
 
 
 def test_a_learned_model_keeps_colors_and_images_of_its_training_set(finished, system):
@@ -239,7 +239,7 @@ def test_other_dynamics_than_learned_with_are_used(finished):
     colors = system.colors(3, 0)
     for x in system.chains(colors, 0):
         np.testing.assert_array_equal(x, np.broadcast_to(colors, x.shape))
-    dynamics = load(finished[0], num_langevin_steps=7).learner.grids[0].synthesis
+    dynamics = load(finished[0], num_langevin_steps=7).learner.grids[0].synthesis_dynamics
     assert dynamics.num_langevin_steps == 7
 
 
@@ -281,7 +281,7 @@ def conditional(tmp_path_factory, tiny):
 def test_a_model_a_class_answers_by_label_in_the_order_of_labels(conditional):
     """Chains that don't move end as the colors of the class asked for."""
     system = mgconv.load(conditional, **STILL)
-    assert isinstance(system, ClassConditionalSystem)
+    assert isinstance(system, PerClassModel)
     labels = np.array([1, 0, 0, 1, 0, 1, 1])
     images = system.synthesize(labels, seed=0)
     assert images.shape == (7, 4, 4, 1)

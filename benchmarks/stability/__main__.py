@@ -115,7 +115,7 @@ def _tasks(names, seeds, given, scorer_path, work_dir) -> list[tuple[str, int, d
         try:
             if kind.data and given[kind.data] is None:
                 raise UserError(f"No --{kind.data}", "its images are needed", "Give it.")
-            if kind.judge == "keras" and not Path(scorer_path or "").is_file():
+            if kind.scorer == "keras" and not Path(scorer_path or "").is_file():
                 found = scorer_path or "no path given"
                 raise UserError("No --scorer_path", found, "Give a file of weights.")
             places = places_of(kind, given, work_dir / "held_out")

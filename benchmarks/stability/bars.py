@@ -1,7 +1,7 @@
 """What `make stability` asks of its runs: figures of a log, and bars as functions of records.
 
 A record is what is kept of one seed of one kind of run; see `stability_runs.train_seed`. A bar is
-met or missed; None says that it cannot be judged yet.
+met or missed; None says that it cannot be decided yet.
 """
 
 import itertools

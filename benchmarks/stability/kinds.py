@@ -30,7 +30,7 @@ class Kind:
         bars_over: met or missed by all runs together; each is given the records of all kinds.
         updates: budgets in updates, one after another in the same folder.
         minutes: the budget in minutes instead; of a panel where `by_panel`.
-        judge: "keras" or "classifier" for the distance to held-out images.
+        scorer: "keras" or "classifier" for the distance to held-out images.
         data: the flag that names the images; "" where none are needed.
         cores: that the run is pinned to.
         program: that is run.
@@ -45,7 +45,7 @@ class Kind:
     bars_over: tuple[Callable[[bars.Records], bool | None], ...] = ()
     updates: tuple[int, ...] = ()
     minutes: float | None = None
-    judge: str = ""
+    scorer: str = ""
     data: str = ""
     cores: int = 1
     program: str = TRAIN
@@ -77,7 +77,7 @@ _32 = "--grids=1,4,16,32"
 _DIGITS = ("--dataset=digits", "--scale=quick")
 _LFW = ("--dataset=lfw", "--image_dir={lfw}", _32)
 _FACES = Kind(
-    "faces", ("--image_dir={faces}", _32), "", 3, judge="keras", data="faces", cores=2,
+    "faces", ("--image_dir={faces}", _32), "", 3, scorer="keras", data="faces", cores=2,
 )  # fmt: skip
 _EXP1 = Kind(
     "exp1", ("--scale=quick",), "multi-grid healthy in every panel", cores=2, program=EXP1,
@@ -92,7 +92,7 @@ KINDS = {
         "no rollback; gap and drift_rms of the last third within 2x of the middle third; at 3,000 "
         "updates no worse than at 1,000",
         5, (bars.no_rollback, bars.is_level, bars.longer_is_no_worse),
-        updates=(1000, 3000), judge="keras",
+        updates=(1000, 3000), scorer="keras",
     ),
     "digits3": dataclasses.replace(_OF_DIGITS, arguments=(*_DIGITS, "--classes=3")),
     "digits8": dataclasses.replace(_OF_DIGITS, arguments=(*_DIGITS, "--classes=8")),
@@ -104,18 +104,18 @@ KINDS = {
             bars.no_rollback, bars.between("distance", 0, 2.0), bars.between("recognized", 0.97, 1),
             bars.between("spread", 0.8, 1.2),
         ),
-        judge="classifier", cores=2,
+        scorer="classifier", cores=2,
     ),
     "lfw": Kind(
         "lfw", _LFW, "standard deviation below 10; worst at most 115", 5,
         (bars.between("distance", 0, 115),), (bars.deviates_less("lfw", 10),),
-        minutes=10, judge="keras", data="lfw",
+        minutes=10, scorer="keras", data="lfw",
     ),
     "lfw_long": Kind(
         "lfw_long", (*_LFW, "--width=0.125"),
         "no longer run worse than a shorter one by more than 2 standard deviations of lfw",
         bars_over=(bars.longer_within("lfw_long", "lfw", 2),),
-        updates=(1000, 3000, 10_000), judge="keras", data="lfw",
+        updates=(1000, 3000, 10_000), scorer="keras", data="lfw",
     ),
     "faces2": dataclasses.replace(
         _FACES, minutes=2, bar="at most 180", seed_bars=(bars.between("distance", 0, 180),)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class StoppedError(Exception):
-    """The program is to end; what runs was told."""
+    """The program is to end; what runs got the signal."""
 
 
 class Processes:
@@ -73,11 +73,11 @@ class Processes:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
-            told = False
+            signaled = False
             while not _try_lock(file):
-                if not told:
+                if not signaled:
                     print(f"{path}: waiting for another process", flush=True)
-                told = True
+                signaled = True
                 if self._stopping.wait(1):
                     raise StoppedError
             yield file.fileno()

@@ -126,8 +126,8 @@ def _do_stage(kind, label, command, places, folder, request, processes, hold) ->
     found = spent([folder / "metrics.jsonl"])["updates"]
     if kind.updates and label != f"{found} updates":
         return f"{folder} has {found} updates, not {label}. Delete it to begin again."
-    arguments = [f"--run={folder}", f"--out={seen}", *request.scorer * (kind.judge == "keras")]
-    arguments += [f"--judge={kind.judge}"] if kind.judge else []
+    arguments = [f"--run={folder}", f"--out={seen}", *request.scorer * (kind.scorer == "keras")]
+    arguments += [f"--scorer={kind.scorer}"] if kind.scorer else []
     arguments += [f"--held_out={places['held']}"] if "held" in places else []
     return processes.run(SCORE, arguments, log, hold, kind.cores)
 

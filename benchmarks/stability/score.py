@@ -1,7 +1,7 @@
 """How far the samples of a run are from real images that it was not trained on; one number a line.
 
 python -m benchmarks.stability_score --run=runs/stability/photos/seed0 --out=scores.json \
-    --judge=keras --scorer_path=mobilenet_v1_0.75_224.npz
+    --scorer=keras --scorer_path=mobilenet_v1_0.75_224.npz
 
 Writes a JSON, and beside it a picture of 64 samples.
 """
@@ -26,7 +26,7 @@ def define_flags(values) -> None:
     """Flags of this program."""
     flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
     flags.DEFINE_string("out", None, "JSON of the scores", flag_values=values)
-    flags.DEFINE_enum("judge", None, ["keras", "classifier"], "who judges the samples; without "
+    flags.DEFINE_enum("scorer", None, ["keras", "classifier"], "who scorers the samples; without "
                       "one there is only a picture", flag_values=values)  # fmt: skip
     flags.DEFINE_string("held_out", None, "folder or .zip of the images to compare samples with; "
                         "by default the test images", flag_values=values)  # fmt: skip
@@ -39,17 +39,17 @@ def run(values) -> None:
         if values[name].value is None:
             raise UserError(f"--{name} is missing", "nothing", "Give it.")
     folder, path = Path(values["run"].value), Path(values["out"].value)
-    judge = values["judge"].value
-    weights = scorer_settings(values, [judge])
+    scorer_name = values["scorer"].value
+    weights = scorer_settings(values, [scorer_name])
     start_tensorflow()
     from mgconv.evaluation.scorers import make_scorer
     from mgconv.io.files import write_json
     from mgconv.io.images import enlarge, save_png, tile
 
-    if judge == "keras":
+    if scorer_name == "keras":
         scorer = make_scorer("keras", **weights)
         samples, labels, scores = score(folder, scorer, values["held_out"].value)
-    elif judge == "classifier":
+    elif scorer_name == "classifier":
         samples, labels, scores = score_classes(folder)
     else:
         samples, labels, scores = *_drawn(folder, np.zeros(NUM_SHOWN, int)), {}
@@ -71,7 +71,7 @@ def score(folder: Path, scorer, held_out: str | None = None):
         Samples, their labels, and the scores: "distance", and "real", that of training images.
     """
     from mgconv.evaluation.metrics import frechet_distance
-    from mgconv.reporting.scores import judge_once
+    from mgconv.reporting.scores import predict_once
     from mgconv.training.records import read_config
 
     config, _ = read_config(folder)
@@ -85,10 +85,10 @@ def score(folder: Path, scorer, held_out: str | None = None):
     }
     cache = _cache(config)
     drawn, held, training = (
-        judge_once(scorer, images, name, cache).features for name, images in sides.items()
+        predict_once(scorer, images, name, cache).features for name, images in sides.items()
     )
     distance, real = (round(frechet_distance(x, held), 2) for x in (drawn, training))
-    return samples, labels, {"judge": scorer.name, "distance": distance, "real": real}
+    return samples, labels, {"scorer": scorer.name, "distance": distance, "real": real}
 
 
 def score_classes(folder: Path):
@@ -114,7 +114,7 @@ def score_classes(folder: Path):
         "samples": drawn,
     }
     _, control, scores = score_all(systems, scorer, True, _cache(config))
-    found = {"judge": scorer.name, "distance": scores["frechet"], "control": control["frechet"]}
+    found = {"scorer": scorer.name, "distance": scores["frechet"], "control": control["frechet"]}
     return *drawn, found | {name: scores[name] for name in ("recognized", "spread")}
 
 
@@ -129,7 +129,7 @@ def _drawn(folder, labels):
 def _cache(config):
     from mgconv.datasets.cache import cache_root
 
-    return cache_root(config.cache_dir) / "judged"
+    return cache_root(config.cache_dir) / "predictions"
 
 
 if __name__ == "__main__":

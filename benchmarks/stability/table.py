@@ -73,7 +73,7 @@ def verdict(name: str, kind: Kind, records: Records) -> str:
     elif len(own) < kind.seeds:
         word = f"met by {len(own)} of {kind.seeds} seeds, others not run"
     else:
-        word = "not judged: needs other runs" if None in over else "met"
+        word = "not decided: needs other runs" if None in over else "met"
     return f"trial: {word}" if any("trial" in record for record in own) else word
 
 

@@ -45,7 +45,7 @@ def define_flags(values) -> None:
                         flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num_samples", 5000, "at most; never more than test images", 20,
                          flag_values=values)  # fmt: skip
-    flags.DEFINE_list("scorers", ["classifier"], "judges of the samples: classifier, and one of "
+    flags.DEFINE_list("scorers", ["classifier"], "scorers of the samples: classifier, and one of "
                       "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip
     define_scorer_flags(values)
     define_config_flags(values, SHARED_FIELDS, scales={})
@@ -71,9 +71,9 @@ def run(values) -> None:
         name: None if name == "classifier" else make_scorer(name, **given)
         for name in values["scorers"].value
     }
-    judges = Judges(scorers, values["num_samples"].value)
-    prepared = {  # what is wrong with any of them is told before hours of learning
-        name: prepare(panel, plans[name], folder / name, judges) for name, panel in panels.items()
+    scorers = Scorers(scorers, values["num_samples"].value)
+    prepared = {  # what is wrong with any of them is reported before hours of training
+        name: prepare(panel, plans[name], folder / name, scorers) for name, panel in panels.items()
     }
     report = Report(folder, "Experiment 1: synthesis and diagnosis", suffix)
     report.text(
@@ -83,15 +83,15 @@ def run(values) -> None:
     report.made_by(provenance())
     kept = {}
     for name, ready in prepared.items():
-        kept[name] = run_panel(name, ready, folder / name, report, judges)
+        kept[name] = run_panel(name, ready, folder / name, report, scorers)
         results = {"settings": settings, "panels": kept} | provenance()
         write_json(folder / f"results{suffix}.json", results)
         page = report.write()
     end(page, kept)
 
 
-class Judges(NamedTuple):
-    """Who judges the samples, and how many of them."""
+class Scorers(NamedTuple):
+    """Who scorers the samples, and how many of them."""
 
     scorers: dict  # name -> Scorer, or None for the classifier, which is learned from the panel
     num_samples: int  # at most
@@ -119,8 +119,8 @@ class Prepared(NamedTuple):
     test: ImageSet | None  # where samples are scored
 
 
-def prepare(panel: Panel, settings: dict, folder: Path, judges: Judges) -> Prepared:
-    """Loads the images of a panel, and asks its judges for their opinion of real ones."""
+def prepare(panel: Panel, settings: dict, folder: Path, scorers: Scorers) -> Prepared:
+    """Loads the images of a panel, and scores real ones."""
     from experiments.exp1_synthesis.tables import rehearse
 
     classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
@@ -129,11 +129,11 @@ def prepare(panel: Panel, settings: dict, folder: Path, judges: Judges) -> Prepa
     training = load_split(config)
     test = load_split(config, "test") if panel.scored else None
     if test:
-        rehearse(systems, training, test, folder, config, judges)
+        rehearse(systems, training, test, folder, config, scorers)
     return Prepared(panel, systems, training, test)
 
 
-def run_panel(name: str, ready: Prepared, folder: Path, report, judges: Judges) -> dict:
+def run_panel(name: str, ready: Prepared, folder: Path, report, scorers: Scorers) -> dict:
     """One data set: learns, then adds its figures and tables to the report.
 
     Returns:
@@ -150,12 +150,12 @@ def run_panel(name: str, ready: Prepared, folder: Path, report, judges: Judges) 
     alarm(report, facts, f" on {name}")
     if "multigrid" not in learned:
         return kept
-    shown, most = (test, judges.num_samples) if test else (training, NUM_SHOWN)
+    shown, most = (test, scorers.num_samples) if test else (training, NUM_SHOWN)
     samples = draw_all(learned, shown, most, config.seed)
     folders = {method: entry.folder for method, entry in learned.items()}
     kept |= add_figures(report, name, folders, samples, training, test, config)
     if test:
-        kept |= add_tables(report, samples, facts, training, test, folder, config, judges.scorers)
+        kept |= add_tables(report, samples, facts, training, test, folder, config, scorers.scorers)
     return kept
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation.diagnosis import chain_energies, nearest
 from mgconv.io.images import to_float, to_uint8
-from mgconv.models import ClassConditionalSystem, MultigridSystem, load
+from mgconv.models import MultigridModel, PerClassModel, load
 from mgconv.reporting.pictures import labeled_strips, to_picture
 
 NUM = 16  # chains of a strip
@@ -19,7 +19,7 @@ class Subject(NamedTuple):
     """What is diagnosed; of a run with a model a class, the first one."""
 
     folder: Path
-    model: MultigridSystem
+    model: MultigridModel
     images: ImageSet  # that it learned from
     test: ImageSet | None  # real ones, of any class
 
@@ -27,7 +27,7 @@ class Subject(NamedTuple):
     def of(cls, folder: Path, training: ImageSet, test: ImageSet | None) -> "Subject":
         """The first model of a run that learned from `training`."""
         system = load(folder)
-        if isinstance(system, ClassConditionalSystem):
+        if isinstance(system, PerClassModel):
             label = system.labels[0]
             folder, training = folder / system.class_names[label], training.only([label])
             system = system.of_class(label)

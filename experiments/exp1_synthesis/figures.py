@@ -8,8 +8,8 @@ from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation.diagnosis import blocks
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.io.images import to_uint8
-from mgconv.models import ClassConditionalSystem
-from mgconv.reporting.pictures import Figure, System, labeled_strips, models, to_picture
+from mgconv.models import PerClassModel
+from mgconv.reporting.pictures import Figure, Model, labeled_strips, models, to_picture
 from mgconv.training.records import read_metrics
 
 
@@ -42,9 +42,9 @@ def classes(samples: dict[str, np.ndarray]) -> Figure:
     return labeled_strips(few, 16, 40), caption
 
 
-def diversity(noisy: System, silent: System, seed: int, num_blocks: int = 8):
+def diversity(noisy: Model, silent: Model, seed: int, num_blocks: int = 8):
     """Figure 5: blocks of 4 chains from one 1 x 1 image each, with noise and without."""
-    conditional = isinstance(noisy, ClassConditionalSystem)
+    conditional = isinstance(noisy, PerClassModel)
     per_model = max(2, num_blocks // len(noisy.labels)) if conditional else num_blocks
     strips, words, facts = {}, [], {}
     for name, system in (("with noise", noisy), ("without noise", silent)):

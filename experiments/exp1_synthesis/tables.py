@@ -1,4 +1,4 @@
-"""Table 1: samples of every method judged by each scorer, with controls, beside the page."""
+"""Table 1: samples of every method predictions by each scorer, with controls, beside the page."""
 
 import zlib
 from pathlib import Path
@@ -53,17 +53,17 @@ def _draw(folder: Path, labels: np.ndarray, seed: int) -> LabeledSamples:
     return LabeledSamples(draw(mgconv.load(folder), labels, seed, path), labels)
 
 
-def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, judges) -> None:
-    """Scores real test images as samples will be: what cannot be scored is told ahead of learning.
+def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, scorers) -> None:
+    """Scores real test images as samples will be: what cannot be scored is reported before training.
 
     Raises:
-        UserError: too few images for a judge, or of too few classes.
+        UserError: too few images for a predict, or of too few classes.
     """
-    fewest = min(_labels_asked(systems, test, judges.num_samples).values(), key=len)
+    fewest = min(_labels_asked(systems, test, scorers.num_samples).values(), key=len)
     real = LabeledSamples(test.pixels, test.labels).like(fewest, config.seed)
     LabeledSamples(training.pixels, training.labels).like(fewest, config.seed)
-    cache = cache_root(config.cache_dir) / "judged"
-    for name, given in judges.scorers.items():
+    cache = cache_root(config.cache_dir) / "predictions"
+    for name, given in scorers.scorers.items():
         scorer = given or make_scorer(name, images=training, folder=folder)
         score_all({REFERENCE: real}, scorer, name == "classifier", cache)
 
@@ -92,7 +92,7 @@ def add_tables(report, samples, facts, training, test, folder, config, scorers) 
         scorer = given or make_scorer(name, images=training, folder=folder)
         reads_classes = name == "classifier"
         report.text(about_scorer(scorer, reads_classes, test))
-        cache = cache_root(config.cache_dir) / "judged"
+        cache = cache_root(config.cache_dir) / "predictions"
         rows = [row for systems in sets for row in score_all(systems, scorer, reads_classes, cache)]
         table = _table(rows, facts, header(scorer, reads_classes) + MORE)
         report.table(**table)

@@ -93,7 +93,7 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
         "svm": task(values["num_draws"].value, folder / "svm", num_at_once=os.cpu_count()),
         "cnn": task(values["num_cnn_draws"].value, folder / "cnn"),
     }
-    tasks["svm"].subsets()  # too many labels are told before hours of learning
+    tasks["svm"].subsets()  # too many labels are reported before hours of training
     facts = {method: train_or_reuse(entry, observed) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
     found: dict[str, dict] = {"svm": {}, "cnn": {}}

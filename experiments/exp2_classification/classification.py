@@ -15,7 +15,7 @@ from mgconv.evaluation.features import POOLED, cached, extract, freeze
 from mgconv.evaluation.svm import labeled_subset, svm
 from mgconv.io.files import read_json, write_json
 from mgconv.io.images import to_float
-from mgconv.models import System
+from mgconv.models import Model
 
 NUM_FROZEN = 2000  # observed images that freeze the statistics
 
@@ -90,8 +90,8 @@ def results(task: Task, name: str, key: str, make: Callable[[], Classify]) -> li
     for row in _classified(task, missing, make):
         kept["draws"][_name(row["labels"], row["draw"])] = row
         write_json(path, kept)
-        told = f"{name}, {row['labels']} labels, draw {row['draw']}: {row['error']:.1%}"
-        print(told, flush=True)
+        line = f"{name}, {row['labels']} labels, draw {row['draw']}: {row['error']:.1%}"
+        print(line, flush=True)
     return [kept["draws"][_name(*draw)] for draw in task.draws]
 
 
@@ -141,7 +141,7 @@ def svm_on(task: Task, features: Callable[[np.ndarray], np.ndarray]) -> Classify
 
 
 def features_of(
-    make: Callable[[], System], observed: ImageSet, folder: Path, key: str
+    make: Callable[[], Model], observed: ImageSet, folder: Path, key: str
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Pooled maps of a system, its statistics frozen on observed images.
 
@@ -186,13 +186,13 @@ def hog(images: np.ndarray) -> np.ndarray:
     ])  # fmt: skip
 
 
-def cnn_on(task: Task, system: System, observed: ImageSet) -> Classify:
+def cnn_on(task: Task, system: Model, observed: ImageSet) -> Classify:
     """The two-layer CNN on a system's maps at all grids."""
     freeze(system.grid_features, system.norms, observed.some(NUM_FROZEN))
     return _cnn(task, lambda: (system.grid_features, []))
 
 
-def supervised(task: Task, make: Callable[[], System]) -> Classify:
+def supervised(task: Task, make: Callable[[], Model]) -> Classify:
     """The same nets and CNN, learned end to end from the labels alone."""
 
     def fresh():

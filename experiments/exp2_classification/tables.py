@@ -81,8 +81,8 @@ def table(results: dict, kind: str, names, figures: dict, quoted: dict) -> dict:
         spent = results["models"].get(name)
         cells += [_page(figures.get(name)), cost(spent) if spent else "-"]
         rows.append(cells)
-    told = ["quoted"] * 2 * len(nums)
-    rows += [[name, *told, _page(errors), "-"] for name, errors in quoted.items()]
+    blank = ["quoted"] * 2 * len(nums)
+    rows += [[name, *blank, _page(errors), "-"] for name, errors in quoted.items()]
     return {"header": header, "rows": rows}
 
 

@@ -40,8 +40,8 @@ def define_flags(values) -> None:
     flags.DEFINE_list("methods", list(TABLE_4["error"]), "systems to compare", flag_values=values)
     flags.DEFINE_integer("num_test", None, "test images, at most [quick 64; else 1000]", 8,
                          flag_values=values)  # fmt: skip
-    flags.DEFINE_integer("num_chains", None, "chains, whose mean is judged, too [quick 2; else 8]",
-                         2, flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num_chains", None, "chains, whose mean is measured too "
+                         "[quick 2; else 8]", 2, flag_values=values)  # fmt: skip
     flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
                       "experiment 1", flag_values=values)  # fmt: skip
     define_config_flags(values, SHARED_FIELDS, SETTINGS)
@@ -64,7 +64,7 @@ def run(values) -> None:
     asked = values["datasets"].value or ([settings["dataset"]] if "dataset" in settings else None)
     suffix = suffix_of(asked)
     start_tensorflow(given.get("devices"))
-    panels = {  # what is wrong with any of them is told before hours of learning
+    panels = {  # what is wrong with any of them is reported before hours of training
         name: prepare(folder / name, methods, settings | {"dataset": name}, values)
         for name in asked or DATASETS[scale]
     }

@@ -57,7 +57,7 @@ def fill_all(
     """(mask, row) -> Filled, with `original` and `masked` images beside.
 
     The hidden pixels are overwritten before any system is asked. What a system filled is kept in
-    `folder` by its weights and images: an interrupted table goes on.
+    `folder` by its weights and images: an interrupted table resumes.
     """
     visible = {m: draw(len(pixels), pixels.shape[1], SEED_OF_MASKS) for m, draw in MASKS.items()}
     masked = {m: np.where(known, pixels, 128).astype(np.uint8) for m, known in visible.items()}

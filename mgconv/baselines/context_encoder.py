@@ -104,7 +104,7 @@ def _filler(size, channels, filters, seed):
     return keras.Model(inputs, layers.Activation("tanh")(x), name="filler")
 
 
-class ContextEncoderSystem:
+class ContextEncoderModel:
     """A learned Context Encoder: it fills, and does nothing else.
 
     Args:
@@ -119,7 +119,7 @@ class ContextEncoderSystem:
         self.learner, self.config, self.class_names = learner, config, data["class_names"]
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
-        """As System.inpaint; it has no randomness, so the seed has no influence."""
+        """As Model.inpaint; it has no randomness, so the seed has no influence."""
         size, filled = self.learner.shape[0], np.empty_like(masked)
         for first in range(0, len(masked), size):
             batch = [x[first : first + size] for x in (masked, visible)]

@@ -3,7 +3,7 @@
 A generator makes images of latent vectors; a critic tells them from observed ones. The number of
 filters is the publication's, times `width` as in our nets.
 
-Departure: where a model a class is asked for, one conditional net is learned, which is told the
+Departure: where a model a class is asked for, one conditional net is learned, which gets the
 class one-hot beside the latent vector and as planes beside the image; none was conditional as
 published. An update is one of the critic. WGAN's extra critic updates at the start, 100 for each of
 the generator's first 25, are left out: minutes would hold nothing else. All have 100 latent values
@@ -60,7 +60,7 @@ class GanLearner(AdversarialLearner):
     Args:
         spec: a row of GANS.
         shape: (B, S, S, C) of a batch.
-        num_classes: above 1, both nets are told the class, and batches are (images, labels).
+        num_classes: above 1, both nets get the class, and batches are (images, labels).
         width: factor of all filters.
         seed: of weights and latent vectors.
 
@@ -74,9 +74,9 @@ class GanLearner(AdversarialLearner):
         planes = num_classes if num_classes > 1 else 0
         make_norm = layer_norm if spec.penalty else BatchStatistics
         maker = generator(LATENT + planes, filters, channels, seed)
-        judge = critic(size, channels + planes, filters, make_norm, seed + 1)
-        super().__init__((maker, judge), spec.make_optimizer, seed)
-        self.generator, self.critic = maker, judge
+        critic_net = critic(size, channels + planes, filters, make_norm, seed + 1)
+        super().__init__((maker, critic_net), spec.make_optimizer, seed)
+        self.generator, self.critic = maker, critic_net
         self.spec, self.shape = spec, shape
         self.num_classes, self.num_planes = num_classes, planes
         self.generator_loss = tf.Variable(0.0)  # of its last turn
@@ -172,13 +172,13 @@ class GanLearner(AdversarialLearner):
         return {f"synthesized/{self.shape[1]}": self.sample(labels, seed)}
 
 
-class GanSystem:
+class GanModel:
     """A learned GAN.
 
     Args:
         learner: with its weights.
         config: of the run.
-        data: facts of the run's data; `labels` are the classes that a conditional one was told.
+        data: facts of the run's data; `labels` are the classes of a conditional one.
     """
 
     def __init__(self, learner: GanLearner, config: Config, data: dict):
@@ -190,24 +190,26 @@ class GanSystem:
         """New images, float32 [len(labels), S, S, C]; without planes the labels do not matter.
 
         Raises:
-            UserError: a class that it was not told.
+            UserError: a class that it was not trained on.
         """
         labels, size = np.asarray(labels), self.learner.shape[0]
         strange = set(labels.tolist()) - set(getattr(self, "labels", labels.tolist()))
         if strange:
-            raise UserError("The GAN was told other classes", strange, f"It knows {self.labels}.")
+            raise UserError(
+                "The GAN was trained on other classes", strange, f"It knows {self.labels}."
+            )
         images = np.empty([len(labels), *self.learner.shape[1:]], np.float32)
         planes = np.searchsorted(getattr(self, "labels", [0]), labels)
         for index, first in enumerate(range(0, len(labels), size)):
-            told = np.resize(planes[first : first + size], size)
-            made = self.learner.sample(tf.constant(told), fold_in([seed, 1], index))
+            padded = np.resize(planes[first : first + size], size)
+            made = self.learner.sample(tf.constant(padded), fold_in([seed, 1], index))
             images[first : first + size] = made[: len(labels) - first]
         return images
 
     def features(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Maps of every layer of the critic for images [B, S, S, C]; not of a conditional GAN."""
         if self.learner.num_planes:
-            raise UserError("Features need a critic that is told no class", "one that is", "Learn "
+            raise UserError("Features need a critic without classes", "one that is", "Learn "
                             "with --classes=all.")  # fmt: skip
         return self.learner.critic(images)[:-1]
 

@@ -64,7 +64,7 @@ def run(values) -> None:
     drawn, again, real = comparable(samples, training, test, values["num"].value, config.seed)
     systems = {REFERENCE: real, "Real images (training)": again, "the samples": drawn}
     labeled = samples[1] is not None
-    cache = cache_root(config.cache_dir) / "judged"
+    cache = cache_root(config.cache_dir) / "predictions"
     rows = score_all(systems, scorer, name == "classifier" and labeled, cache)
     table = {
         "header": header(scorer, name == "classifier" and labeled),

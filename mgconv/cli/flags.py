@@ -95,7 +95,7 @@ def _read_or_none(name: str, text: str) -> float | None:
 
 def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:
     """--scorer, one of them, and the flags of its weights."""
-    text = "who judges: classifier, keras, inception2015, torch_fidelity"
+    text = "who scorers: classifier, keras, inception2015, torch_fidelity"
     flags.DEFINE_string("scorer", default, text, flag_values=values)
     define_scorer_flags(values)
 

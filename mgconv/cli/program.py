@@ -24,7 +24,7 @@ def start_tensorflow(devices: str | None = None) -> None:
     A warning about many traces is silenced, too: each learner of a comparison has its own.
 
     Args:
-        devices: of Config, that TensorFlow is set up for ahead of its first use; None: its default.
+        devices: of Config, that TensorFlow is set up for before its first use; None: its default.
     """
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -33,7 +33,7 @@ def start_tensorflow(devices: str | None = None) -> None:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
             set_up = importlib.import_module("mgconv.training.devices").set_up
-            set_up(devices or Config.devices)  # without a GPU, a failed cuInit is told
+            set_up(devices or Config.devices)  # without a GPU, a failed cuInit is printed
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Parses flags and runs `program`; a UserError is one line on stderr and exit code 1.
 
-    SIGTERM and SIGINT end it with the command that goes on, whatever it is at.
+    SIGTERM and SIGINT end it with the command that resumes, whatever it is at.
 
     Departure from absl's app: its --help leaves out the flags of imported modules and exits 1.
     """
@@ -58,7 +58,7 @@ def main(
         print(_help(about, values))
         return
     with contextlib.suppress(ValueError):  # only the main thread hears signals
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ahead of learning and after it
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # before training and after it
     try:
         extra = values(argv)[1:]
         if extra:
@@ -72,7 +72,7 @@ def main(
         from mgconv.training.provenance import command_line
 
         command = re.sub("--resume[= ]never", "--resume=auto", command_line())
-        print(f"{str(stop) or 'Interrupted'}. To go on: {command}", flush=True)
+        print(f"{str(stop) or 'Interrupted'}. To resume: {command}", flush=True)
 
 
 def _help(about: str, values: flags.FlagValues) -> str:

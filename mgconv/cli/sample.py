@@ -27,7 +27,7 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Draws, writes samples/draw-SEED.png and .npz; goes on where it was interrupted.
+    """Draws, writes samples/draw-SEED.png and .npz; resumes where it was interrupted.
 
     draw-SEED-grids.png has the chains of a few images at every grid.
     """

@@ -16,9 +16,9 @@ Suggested = dict[str, tuple[Any, str]]  # field of Config -> (value, why)
 
 
 def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Suggested:
-    """Grids and widths, for an `experiments.train` that was not told.
+    """Grids and widths, for a `mgconv train` that was given none.
 
-    A few images may be too small for these grids: they are skipped, and told.
+    A few images may be too small for these grids: they are skipped, with a line.
 
     Args:
         source: the images.

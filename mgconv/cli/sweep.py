@@ -4,7 +4,7 @@ mgconv sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
 mgconv sweep --vary=recipe=modern,released --vary=seed=0,1,2 --image_dir=faces.zip
 mgconv sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
 
-One folder a run; what is learned is reused, so an interrupted sweep goes on. Every tenth training
+One folder a run; what is learned is reused, so an interrupted sweep resumes. Every tenth training
 image is held out: with --scorer samples are scored against those. Once the settings are chosen,
 --against=test learns all training images and scores against test images instead.
 """
@@ -83,15 +83,15 @@ def run(values) -> None:
         remedy = "Leave out --scorer, or this method."
         raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
     scorer = None
-    if chosen not in (None, "classifier"):  # wrong weights are told before hours of learning
+    if chosen not in (None, "classifier"):  # wrong weights are reported before hours of training
         scorer = make_scorer(chosen, **weights)
     rows = {}
     for (name, config), point in zip(configs.items(), points):
         place = folder / name.replace("/", "-")
         sides = learned_and_held(config, against)
         row = rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
-        told = ", ".join(f"{n} {_cell(row[n])}" for n in MEASURES if n in row)
-        print(f"{place}: {told or 'no model'}", flush=True)
+        seen = ", ".join(f"{n} {_cell(row[n])}" for n in MEASURES if n in row)
+        print(f"{place}: {seen or 'no model'}", flush=True)
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
 
 
@@ -147,7 +147,7 @@ def learn_and_score(
     from mgconv.training.records import read_metrics
 
     learned, held = sides
-    if chosen == "classifier":  # classes that cannot be told apart are told ahead of learning
+    if chosen == "classifier":  # classes that cannot be told apart are reported before training
         scorer = _classifier(config, learned)
     facts = train_or_reuse(Entry(config, folder), learned)
     row: dict = {"settings": point, "facts": facts}
@@ -184,13 +184,13 @@ def _frechet(config, folder, held, scorer) -> float:
     from mgconv.datasets.cache import cache_root
     from mgconv.evaluation.metrics import frechet_distance
     from mgconv.io.images import to_uint8
-    from mgconv.reporting.scores import judge_once
+    from mgconv.reporting.scores import predict_once
 
     drawn = to_uint8(mgconv.load(folder).synthesize(held.labels, config.seed))
-    cache = cache_root(config.cache_dir) / "judged"
+    cache = cache_root(config.cache_dir) / "predictions"
     sides = {"samples": drawn, "Real images": held.pixels}
-    judged = [judge_once(scorer, images, about, cache) for about, images in sides.items()]
-    return frechet_distance(*(side.features for side in judged))
+    predictions = [predict_once(scorer, images, about, cache) for about, images in sides.items()]
+    return frechet_distance(*(side.features for side in predictions))
 
 
 def _note_figures(folder: Path, row: dict) -> None:

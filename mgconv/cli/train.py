@@ -19,7 +19,7 @@ define_flags = define_config_flags  # this program has no others
 def run(values) -> None:
     """Trains what the flags describe and says where the run lies."""
     given = given_settings(values)
-    config_for(**given)  # what is wrong is told before TensorFlow starts
+    config_for(**given)  # what is wrong is reported before TensorFlow starts
     start_tensorflow(given.get("devices"))
     suggests = _wants_suggestions(given)
     if suggests:

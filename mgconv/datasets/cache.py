@@ -28,7 +28,7 @@ def cache_root(cache_dir: str | None = None) -> Path:
         raise UserError(f"Cannot use --cache_dir={place}", error, "Give another.") from None
 
 
-FLUSH_EVERY = 512  # images between two points from which an interrupted decoding goes on
+FLUSH_EVERY = 512  # images between two points from which an interrupted decoding resumes
 
 
 class Stored(NamedTuple):
@@ -45,7 +45,7 @@ def open_or_fill(
 ) -> Stored:
     """The store in `folder`, filled first where it is not whole.
 
-    Filling goes on where an interrupted one stopped, and the folder appears when all is there.
+    Filling resumes where an interrupted one stopped, and the folder appears when all is there.
 
     Args:
         folder: named after everything that decides its content.

@@ -150,8 +150,6 @@ def load_images(
 
 def load_split(config: Config, split: str | None = None) -> ImageSet:
     """Images of the config's data set and classes, by default of its training split."""
-    from mgconv.datasets.table import choose_classes, load_images
-
     images = load_images(
         config.dataset,
         split or config.split,

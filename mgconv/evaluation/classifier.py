@@ -11,8 +11,9 @@ from mgconv.datasets.batches import batches
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.evaluation.keras_application import compile_network
-from mgconv.evaluation.scorers import Judgement, check_images
+from mgconv.evaluation.metrics import Predictions
 from mgconv.io.files import replacing
+from mgconv.io.images import check_images
 
 
 class Classifier:
@@ -46,17 +47,17 @@ class Classifier:
             with replacing(path) as draft:
                 self._network.save_weights(draft)
         outputs = [self._network.layers[-2].output, *self._network.outputs]
-        self._judge = compile_network(keras.Model(self._network.inputs, outputs))
+        self._predict = compile_network(keras.Model(self._network.inputs, outputs))
         self._shape = [size, size, channels]
         weights = hashlib.sha256(b"".join(w.tobytes() for w in self._network.get_weights()))
         self.identity = f"classifier {self._shape} {weights.hexdigest()}"
 
-    def judge(self, images: np.ndarray) -> Judgement:
+    def predict(self, images: np.ndarray) -> Predictions:
         check_images(images)
         if list(images.shape[1:]) != self._shape:
             remedy = f"Give images of {self._shape}, as those it learned from."
-            raise UserError("The classifier cannot judge", list(images.shape[1:]), remedy)
-        return self._judge(images)
+            raise UserError("The classifier cannot score", list(images.shape[1:]), remedy)
+        return self._predict(images)
 
     def _learn(self, images, seed, epochs):
         """`fit`, image by image from where they lie."""

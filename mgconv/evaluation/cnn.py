@@ -19,7 +19,7 @@ LEARNING_RATE = 2e-3
 SHIFT = 1 / 16  # of the image's side, either way: the augmentation
 BATCH_SIZE, PATIENCE = 50, 10
 MAX_EPOCHS, MAX_UPDATES = 100, 1200  # whichever is reached first
-WARM = 1 / 4  # of the epochs, ahead of the first look at validation
+WARM = 1 / 4  # of the epochs, before the first look at validation
 MOMENTUM = 0.99  # of the averages of statistics, Keras's; or less: over a tenth of the learning
 VALIDATION = 0.2  # share of the labeled subset by which learning stops
 

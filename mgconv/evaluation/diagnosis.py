@@ -9,7 +9,7 @@ from mgconv.evaluation.metrics import mean_pairwise_distance
 from mgconv.grids import upsample
 from mgconv.io.images import to_float
 from mgconv.langevin import fold_in
-from mgconv.models import MultigridSystem
+from mgconv.models import MultigridModel
 
 
 class Blocks(NamedTuple):
@@ -28,15 +28,15 @@ class Blocks(NamedTuple):
         return mean_pairwise_distance(self.images[:, 0])
 
 
-def blocks(model: MultigridSystem, num_blocks: int, num_chains: int, seed: int) -> Blocks:
+def blocks(model: MultigridModel, num_blocks: int, num_chains: int, seed: int) -> Blocks:
     """`num_chains` chains from each of `num_blocks` colors."""
     colors = model.colors(num_blocks, seed).repeat(num_chains, axis=0)
     samples = model.chains(colors, seed)[-1]
     return Blocks(samples.reshape(num_blocks, num_chains, *samples.shape[1:]))
 
 
-def chain_energies(model: MultigridSystem, seed: int) -> dict[int, np.ndarray]:
-    """Mean energy of a batch of chains ahead of every Langevin step, by the size of the grid."""
+def chain_energies(model: MultigridModel, seed: int) -> dict[int, np.ndarray]:
+    """Mean energy of a batch of chains before every Langevin step, by the size of the grid."""
 
     @tf.function(autograph=False)
     def run(x):

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from mgconv.errors import UserError
 from mgconv.evaluation.keras_application import to_color
-from mgconv.evaluation.scorers import Judgement, check_images
+from mgconv.evaluation.metrics import Predictions
 from mgconv.io.files import check_sha256, existing_file
+from mgconv.io.images import check_images
 
 INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
 # Of classify_image_graph_def.pb, as four public repositories give it for OpenAI's copy (guided-
@@ -60,13 +61,13 @@ class Inception2015:
             )
             weight = product.inputs[1]  # [2048, 1008]
             features = tf.reshape(pool, [-1, weight.shape[0]])  # [B, 2048]
-            self._outputs = Judgement(features, tf.nn.softmax(features @ weight))
+            self._outputs = Predictions(features, tf.nn.softmax(features @ weight))
         self._session = tf.compat.v1.Session(graph=graph)
 
-    def judge(self, images: np.ndarray) -> Judgement:
+    def predict(self, images: np.ndarray) -> Predictions:
         check_images(images)
         given = {self._images: to_color(images).astype(np.float32)}
-        return Judgement(*self._session.run(list(self._outputs), given))
+        return Predictions(*self._session.run(list(self._outputs), given))
 
 
 class TorchFidelity:
@@ -103,11 +104,11 @@ class TorchFidelity:
             feature_extractor_weights_path=str(path),
         )
 
-    def judge(self, images: np.ndarray) -> Judgement:
+    def predict(self, images: np.ndarray) -> Predictions:
         check_images(images)
         planes = np.ascontiguousarray(to_color(images).transpose(0, 3, 1, 2))  # [B, 3, S, S]
         with self._torch.no_grad():
             features, logits = self._extract(self._torch.from_numpy(planes))
         logits = np.asarray(logits, np.float32)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return Judgement(np.asarray(features, np.float32), odds / odds.sum(axis=1, keepdims=True))
+        return Predictions(np.asarray(features, np.float32), odds / odds.sum(axis=1, keepdims=True))

@@ -27,7 +27,7 @@ class MeanColor:
     is_random = False
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
-        """As System.inpaint; the seed has no influence."""
+        """As Model.inpaint; the seed has no influence."""
         known = np.where(visible, masked, 0).sum(axis=(1, 2), keepdims=True)
         mean = known / visible.sum(axis=(1, 2), keepdims=True)
         return np.where(visible, masked, mean).astype(np.float32)
@@ -39,7 +39,7 @@ class Diffusion:
     is_random = False
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
-        """As System.inpaint; the seed has no influence."""
+        """As Model.inpaint; the seed has no influence."""
         x = MeanColor().inpaint(masked, visible, seed)
         for _ in range(NUM_DIFFUSIONS):
             wide = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
@@ -56,7 +56,7 @@ class Biharmonic:
     is_random = False
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
-        """As System.inpaint; the seed has no influence."""
+        """As Model.inpaint; the seed has no influence."""
         from skimage.restoration import inpaint_biharmonic
 
         known = MeanColor().inpaint(masked, visible, seed)

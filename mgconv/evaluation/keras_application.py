@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.errors import UserError
-from mgconv.evaluation.scorers import Judgement, check_images
+from mgconv.evaluation.metrics import Predictions
 from mgconv.io.files import check_sha256, existing_file
+from mgconv.io.images import check_images
 
 
 class KerasApplication:
@@ -47,11 +48,11 @@ class KerasApplication:
         _load_arrays(network, path)
         pools = [x for x in network.layers if isinstance(x, keras.layers.GlobalAveragePooling2D)]
         network = keras.Model(network.inputs, [pools[-1].output, network.output])
-        self._judge = compile_network(network, resize_to=size)
+        self._predict = compile_network(network, resize_to=size)
 
-    def judge(self, images: np.ndarray) -> Judgement:
+    def predict(self, images: np.ndarray) -> Predictions:
         check_images(images)
-        return self._judge(images)
+        return self._predict(images)
 
 
 def to_color(images: np.ndarray) -> np.ndarray:
@@ -61,7 +62,7 @@ def to_color(images: np.ndarray) -> np.ndarray:
 
 def compile_network(
     network: keras.Model, resize_to: int | None = None
-) -> Callable[[np.ndarray], Judgement]:
+) -> Callable[[np.ndarray], Predictions]:
     """A function of uint8 [B, S, S, C] that runs a network with outputs (features, probabilities).
 
     Its weights are constants, so that TensorFlow folds batch normalization into the convolutions:
@@ -92,7 +93,7 @@ def compile_network(
         batch_size = max(batch_size, len(images))
         padding = [[0, batch_size - len(images)], [0, 0], [0, 0], [0, 0]]
         outputs = run(tf.constant(np.pad(images, padding)))
-        return Judgement(*(rows.numpy()[: len(images)] for rows in outputs))
+        return Predictions(*(rows.numpy()[: len(images)] for rows in outputs))
 
     return run_padded
 

@@ -1,6 +1,7 @@
 """Arithmetic of the scores of synthesized images (paper: table 1). NumPy only."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,6 +9,13 @@ from mgconv.errors import UserError
 
 _BLOCK = 2**24  # distances held at once: 64 MB of float32
 _FEWEST_SUBSETS = 10  # of a kernel distance: a standard error of fewer is itself a guess
+
+
+class Predictions(NamedTuple):
+    """What a network says of N images."""
+
+    features: np.ndarray  # float32 [N, D]
+    probabilities: np.ndarray  # float32 [N, K], each row a distribution
 
 
 def inception_score(probabilities: np.ndarray) -> float:

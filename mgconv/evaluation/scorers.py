@@ -5,51 +5,34 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from mgconv.datasets.batches import in_batches
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError, choose
+from mgconv.evaluation.metrics import Predictions
 from mgconv.io.files import save_array
-
-
-class Judgement(NamedTuple):
-    """What a network says of N images."""
-
-    features: np.ndarray  # float32 [N, D]
-    probabilities: np.ndarray  # float32 [N, K], each row a distribution
-
-
-def check_images(images: np.ndarray) -> None:
-    """Raises a UserError unless they are uint8 [1 or more, S, S, 1 or 3]."""
-    shape = list(np.shape(images))
-    if getattr(images, "dtype", None) != np.uint8:
-        found = getattr(images, "dtype", type(images).__name__)
-        raise UserError("Images to judge are of another type", found, "Give uint8 0..255.")
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
-        raise UserError("Images to judge are of another shape", shape, "Give [N, S, S, 1 or 3].")
-    if 0 in shape:
-        raise UserError("There is no image to judge", shape, "Give one or more.")
+from mgconv.io.images import check_images
 
 
 class Scorer(Protocol):
-    """A network that judges images; its figures are called after it."""
+    """A network that scorers images; its figures are called after it."""
 
     name: str
     score_name: str  # "Inception score" of the 2015 network alone
     distance_name: str  # "FID" of the 2015 network alone
     identity: str  # changes whenever the network does: part of a cache's key
 
-    def judge(self, images: np.ndarray) -> Judgement:
-        """Judges one batch, uint8 [B, S, S, C], C 1 or 3."""
+    def predict(self, images: np.ndarray) -> Predictions:
+        """Scorers one batch, uint8 [B, S, S, C], C 1 or 3."""
 
 
-def judge(
+def predict(
     scorer: Scorer, images: np.ndarray, about: str = "scoring", batch_size: int = 50
-) -> Judgement:
-    """Judges any number of images in batches, with a progress bar.
+) -> Predictions:
+    """Scorers any number of images in batches, with a progress bar.
 
     Args:
         scorer: the network.
@@ -61,11 +44,11 @@ def judge(
         UserError: other images, or a size that the scorer does not take.
     """
     check_images(images)
-    return Judgement(*in_batches(scorer.judge, images, about, batch_size))
+    return Predictions(*in_batches(scorer.predict, images, about, batch_size))
 
 
-def judge_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -> Judgement:
-    """`judge`, kept in `cache_dir` and found again, memory-mapped.
+def predict_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -> Predictions:
+    """`predict`, kept in `cache_dir` and found again, memory-mapped.
 
     Args:
         scorer: the network.
@@ -74,14 +57,14 @@ def judge_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path) -
         cache_dir: folder of the files, made where it is not there.
 
     Raises:
-        UserError: as `judge`, or the folder cannot be written.
+        UserError: as `predict`, or the folder cannot be written.
     """
     facts = json.dumps([scorer.identity, key], sort_keys=True, default=str)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
-    paths = [Path(cache_dir) / f"{digest}-{field}.npy" for field in Judgement._fields]
+    paths = [Path(cache_dir) / f"{digest}-{field}.npy" for field in Predictions._fields]
     kept = _kept(paths, len(images))
     if kept is None:
-        for path, rows in zip(paths, judge(scorer, images)):
+        for path, rows in zip(paths, predict(scorer, images)):
             save_array(path, rows)
         kept = _kept(paths, len(images))
     return kept
@@ -155,10 +138,10 @@ def make_scorer(
     return row.make(path=path, sha256=sha256, images=images, folder=folder)
 
 
-def _kept(paths: list[Path], num_rows: int) -> Judgement | None:
-    """What `judge_real` kept, memory-mapped; None where a file is missing, broken or of others."""
+def _kept(paths: list[Path], num_rows: int) -> Predictions | None:
+    """What `predict_real` kept, memory-mapped; None where a file is missing or broken."""
     try:
-        kept = Judgement(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
+        kept = Predictions(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
     except (OSError, ValueError, EOFError):
         return None
     return kept if all(len(rows) == num_rows for rows in kept) else None

@@ -9,6 +9,7 @@ import numpy as np
 
 from mgconv.errors import UserError
 from mgconv.evaluation.metrics import (
+    Predictions,
     frechet_distance,
     inception_score_splits,
     kernel_distance,
@@ -16,19 +17,18 @@ from mgconv.evaluation.metrics import (
     within_class_distance,
 )
 from mgconv.evaluation.samples import LabeledSamples
-from mgconv.evaluation.scorers import Judgement
 from mgconv.io.files import replacing, save_array
 from mgconv.io.images import to_float, to_uint8
-from mgconv.models import System
+from mgconv.models import Model
 
 CHUNK = 1024  # images drawn between two that are kept
 MOST_PAIRED = 2000  # images whose distances to each other are taken, at most
 
 
-def draw(system: System, labels: np.ndarray, seed: int, path: Path) -> np.ndarray:
+def draw(system: Model, labels: np.ndarray, seed: int, path: Path) -> np.ndarray:
     """Images of these classes, uint8 [len(labels), S, S, C], memory-mapped from the .npy `path`.
 
-    They are drawn and kept chunk by chunk: memory is bounded, and an interrupted draw goes on.
+    They are drawn and kept chunk by chunk: memory is bounded, and an interrupted draw resumes.
     """
     from tqdm import tqdm
 
@@ -86,8 +86,8 @@ class SynthesisScores(NamedTuple):
 def score_samples(
     samples: LabeledSamples,
     test: LabeledSamples,
-    judged: Judgement,
-    judged_test: Judgement,
+    predictions: Predictions,
+    predictions_of_test: Predictions,
     reads_classes: bool = False,
 ) -> SynthesisScores:
     """Scores samples against as many real test images of the same classes.
@@ -95,29 +95,29 @@ def score_samples(
     Args:
         samples: what is scored.
         test: real images.
-        judged: what the scorer says of the samples.
-        judged_test: what it says of the test images.
+        predictions: what the scorer says of the samples.
+        predictions_of_test: what it says of the test images.
         reads_classes: the scorer's classes are the labels of the samples.
 
     Raises:
         UserError: no more images than features, or what the metrics refuse.
     """
-    num, width = judged.features.shape
+    num, width = predictions.features.shape
     if num <= width:
         found, remedy = (
             f"{num} images, {width} features",
             "Score more images, or by another scorer.",
         )
         raise UserError("Too few images for a Frechet distance", found, remedy)
-    read = judged.probabilities.argmax(axis=1) == samples.labels
-    kernel, kernel_error = kernel_distance(judged.features, judged_test.features)
-    precision, recall = precision_recall(judged_test.features, judged.features)
+    read = predictions.probabilities.argmax(axis=1) == samples.labels
+    kernel, kernel_error = kernel_distance(predictions.features, predictions_of_test.features)
+    precision, recall = precision_recall(predictions_of_test.features, predictions.features)
     return SynthesisScores(
         len(samples.images),
-        *inception_score_splits(judged.probabilities, min(10, len(samples.labels) // 2)),
+        *inception_score_splits(predictions.probabilities, min(10, len(samples.labels) // 2)),
         recognized=float(read.mean()) if reads_classes else float("nan"),
         spread=_spread(samples) / _spread(test),
-        frechet=frechet_distance(judged.features, judged_test.features),
+        frechet=frechet_distance(predictions.features, predictions_of_test.features),
         kernel=kernel,
         kernel_error=kernel_error,
         precision=precision,

@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from mgconv.config import PIXEL
+from mgconv.errors import UserError
 from mgconv.io.files import replace_file
 
 
@@ -17,6 +18,18 @@ def to_uint8(images) -> np.ndarray:
 def to_float(pixels: np.ndarray) -> np.ndarray:
     """0..255 -> float32 in [-1, 1]; any shape."""
     return np.asarray(pixels, np.float32) * np.float32(PIXEL) - np.float32(1)
+
+
+def check_images(images: np.ndarray) -> None:
+    """Raises a UserError unless they are uint8 [1 or more, S, S, 1 or 3]."""
+    shape = list(np.shape(images))
+    if getattr(images, "dtype", None) != np.uint8:
+        found = getattr(images, "dtype", type(images).__name__)
+        raise UserError("Images to score are of another type", found, "Give uint8 0..255.")
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] not in (1, 3):
+        raise UserError("Images to score are of another shape", shape, "Give [N, S, S, 1 or 3].")
+    if 0 in shape:
+        raise UserError("There is no image to score", shape, "Give one or more.")
 
 
 def enlarge(images: np.ndarray, size: int) -> np.ndarray:

@@ -36,22 +36,22 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_to_stop() -> Iterator[threading.Event]:
+def stop_requested() -> Iterator[threading.Event]:
     """An event that the first SIGTERM or SIGINT sets; the second does what it does elsewhere."""
-    told = threading.Event()
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield told  # Python lets only the main thread hear signals
+        yield stop  # Python lets only the main thread hear signals
         return
 
     def tell(number, frame):
-        told.set()
+        stop.set()
         signal.signal(number, before[number])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
         signal.signal(number, tell)
     try:
-        yield told
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

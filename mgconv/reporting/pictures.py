@@ -5,24 +5,24 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mgconv.io.images import to_uint8
-from mgconv.models import ClassConditionalSystem, MultigridSystem
+from mgconv.models import MultigridModel, PerClassModel
 
 Figure = tuple[np.ndarray, str]
 
-System = MultigridSystem | ClassConditionalSystem
+Model = MultigridModel | PerClassModel
 
 
-def models(system: System) -> Iterator[MultigridSystem]:
+def models(system: Model) -> Iterator[MultigridModel]:
     """The model of each class in turn, or the only one."""
-    if isinstance(system, ClassConditionalSystem):
+    if isinstance(system, PerClassModel):
         yield from map(system.of_class, system.labels)
     else:
         yield system
 
 
-def grids(system: System, seed: int) -> Figure:
+def grids(system: Model, seed: int) -> Figure:
     """Figure 1: the same chains at every grid."""
-    count = 1 if isinstance(system, ClassConditionalSystem) else 10
+    count = 1 if isinstance(system, PerClassModel) else 10
     stages: list[list[np.ndarray]] = []
     for model in models(system):
         colors = model.colors(count, seed)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from mgconv.datasets.image_set import ImageSet
+from mgconv.evaluation.metrics import Predictions
 from mgconv.evaluation.samples import LabeledSamples
-from mgconv.evaluation.scorers import Judgement, Scorer, judge, judge_real
+from mgconv.evaluation.scorers import Scorer, predict, predict_real
 from mgconv.evaluation.synthesis import score_samples
 
 REFERENCE = "Real images (test)"
@@ -17,39 +18,39 @@ def score_all(
     systems: dict[str, LabeledSamples], scorer: Scorer, reads_classes: bool, cache: Path
 ) -> list[dict]:
     """A row of numbers a system, against the first one of them, the reference."""
-    judged = {
-        name: judge_once(scorer, drawn.images, name, cache) for name, drawn in systems.items()
+    predictions = {
+        name: predict_once(scorer, drawn.images, name, cache) for name, drawn in systems.items()
     }
     rows = []
     for name, drawn in systems.items():
         scores = score_samples(
-            drawn, systems[REFERENCE], judged[name], judged[REFERENCE], reads_classes
+            drawn, systems[REFERENCE], predictions[name], predictions[REFERENCE], reads_classes
         )
         facts = {"system": name, "classes": len(np.unique(drawn.labels))}
         rows.append(facts | scores._asdict())
     return rows
 
 
-def judge_once(scorer: Scorer, images: np.ndarray, about: str, cache: Path) -> Judgement:
-    """Real images are judged once, found again by their content."""
+def predict_once(scorer: Scorer, images: np.ndarray, about: str, cache: Path) -> Predictions:
+    """Real images are predictions once, found again by their content."""
     print(f"{scorer.name}: {len(images)} images, {about}", flush=True)
     if not about.startswith("Real"):
-        return judge(scorer, images, about)
+        return predict(scorer, images, about)
     digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
-    return judge_real(scorer, images, {"images": digest}, cache)
+    return predict_real(scorer, images, {"images": digest}, cache)
 
 
 def about_scorer(scorer: Scorer, reads_classes: bool, test: ImageSet) -> str:
     """What a table by this scorer shows, and how often the scorer itself is right."""
     words = (
-        f"Judge: {scorer.name}. The score is the mean over 10 parts of the samples ± their "
-        "standard deviation; of fewer images it is lower. Distances are squared, in the judge's "
+        f"Scorer: {scorer.name}. The score is the mean over 10 parts of the samples ± their "
+        "standard deviation; of fewer images it is lower. Distances are squared, in the scorer's "
         "features, to the test images; the kernel distance ± its standard error over disjoint "
         "subsets. "
     )
     if not reads_classes:
         return words + "Real training images show what the distances are by chance alone."
-    read = judge(scorer, test.pixels, "test images").probabilities.argmax(axis=1)
+    read = predict(scorer, test.pixels, "test images").probabilities.argmax(axis=1)
     accuracy = (read == test.labels).mean()
     return words + (
         f"It learned from the training images, and reads {accuracy:.1%} of the {len(read)} test "

@@ -14,8 +14,8 @@ def cost(facts: dict[str, dict]) -> str:
     updates = sum(row["updates"] for row in facts.values()) / len(facts)
     seconds = sum(row["seconds"] for row in facts.values()) / len(facts)
     rollbacks = sum(row.get("rollbacks", 0) for row in facts.values())
-    told = f", rollbacks: {rollbacks}" if rollbacks else ""
-    return f"{len(facts)} x {updates:.0f} / {seconds:.0f} s{told}"
+    rollback_count = f", rollbacks: {rollbacks}" if rollbacks else ""
+    return f"{len(facts)} x {updates:.0f} / {seconds:.0f} s{rollback_count}"
 
 
 def parameters(facts: dict[str, dict]) -> str:

@@ -64,13 +64,13 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         )
 
     rate = tf.Variable(config.learning_rate, trainable=False)
-    training, weight = config.training(size), config.curvature_penalty
+    training, weight = config.training_dynamics(size), config.curvature_penalty
     most_drift = training.drift * max(1.0, training.drift_end)
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
         training,
-        config.synthesis(size),
+        config.synthesis_dynamics(size),
         make_optimizer(config, rate, updates_per_epoch),
         config.data_noise,
         net() if config.average_decay else None,

@@ -1,4 +1,4 @@
-"""Checkpoints that are not lost: written whole, checked ahead of reading."""
+"""Checkpoints that are not lost: written whole, checked before reading."""
 
 import contextlib
 import math
@@ -22,8 +22,8 @@ class Checkpoints:
     """The checkpoints of a learner in a run's folder: its state, the seconds, the guard's memory.
 
     Beside each lies a manifest, the SHA-256 of its files, written when they are whole. A checkpoint
-    that its manifest does not fit, or that has none where others do, is passed over, told, for the
-    one before; TensorFlow does not open it.
+    that its manifest does not fit, or that has none where others do, is passed over, with a line,
+    for the one before; TensorFlow does not open it.
 
     Args:
         learner: what is saved and restored.
@@ -60,7 +60,7 @@ class Checkpoints:
         whole = [path for path in written if _damage(path) is None]
         if whole:
             print(f"{self.folder}: the file `checkpoint` {found}; made anew by manifests.")
-            with self._told_where_full():
+            with self._reported_where_full():
                 self._write_list(whole)
             return self._make_manager()
         is_listed = (self.folder / "checkpoint").exists()
@@ -106,7 +106,7 @@ class Checkpoints:
         good = list(self._good())[::-1]
         early = [path for path in self._regular(good) if _order(path) <= last_healthy - NUM_HEALTHY]
         last = (early or good[:1])[-1]
-        with self._told_where_full():
+        with self._reported_where_full():
             self._keep_only(good[: good.index(last) + 1])
         self.restore()
 
@@ -135,10 +135,10 @@ class Checkpoints:
             raise self._unusable(f"{path.name} is damaged or another model's ({found})") from None
 
     def _good(self) -> Iterator[Path]:
-        """Checkpoints that can be read, latest first; what is passed over is told."""
+        """Checkpoints that can be read, latest first; what is passed over is printed."""
         paths = [Path(path) for path in reversed(self._manager.checkpoints)]
         if not any(self.folder.glob(f"*{MANIFEST}")):
-            yield from paths  # killed ahead of its first manifest
+            yield from paths  # killed before its first manifest
             return
         num_good = 0
         for path in paths:
@@ -162,7 +162,7 @@ class Checkpoints:
         if not all(map(bool, finite)):
             raise DivergenceError("a weight is not finite", update)
         self._memory.assign(self._guard.to_json())
-        with self._told_where_full():
+        with self._reported_where_full():
             path = Path(self._manager.save(checkpoint_number=update))
             write_json(_manifest(path), _sums(path))
             paths = [Path(path) for path in self._manager.checkpoints]
@@ -170,12 +170,12 @@ class Checkpoints:
             self._keep_only(paths[paths.index(oldest) :])
 
     @contextlib.contextmanager
-    def _told_where_full(self):
+    def _reported_where_full(self):
         try:
             yield
         except (tf.errors.OpError, OSError) as error:
             found = brief(error)
-            remedy = "Free space, or allow it; the same command goes on from the last checkpoint."
+            remedy = "Free space, or allow it; the same command resumes from the last checkpoint."
             raise UserError(f"Cannot write a checkpoint in {self.folder}", found, remedy) from None
 
 

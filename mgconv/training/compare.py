@@ -81,7 +81,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     chosen = labels_of(names or images.class_names, images.class_names)
     counts = {images.class_names[c]: int((images.labels == c).sum()) for c in chosen}
     few = [f"{name} {count}" for name, count in counts.items() if count < config.batch_size]
-    if few:  # told ahead of hours of learning the others
+    if few:  # reported before hours of training the others
         found = f"{config.batch_size}; {', '.join(few)}"
         raise UserError("A batch is larger than a class", found, "Give a smaller --batch_size.")
     data = describe(images) | {"class_names": list(images.class_names)}
@@ -95,7 +95,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
         try:
             learner, seconds = learn(own, subset, folder / name, learner, epoch)
-        except DivergenceError as error:  # told by the run; the other classes are not lost by it
+        except DivergenceError as error:  # reported by the run; the other classes are not lost
             diverged[name] = error
         else:
             results[name] = report(folder / name, learner, seconds)

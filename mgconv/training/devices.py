@@ -51,9 +51,11 @@ def set_up(devices: str = "auto") -> list[str]:
             _strategy(WORKERS)
             return list(WORKERS)
     except RuntimeError as error:
-        remedy = "Call mgconv.devices.set_up ahead of everything else."
+        remedy = "Call mgconv.devices.set_up before everything else."
         found = str(error).split("\n")[0]
-        raise UserError("TensorFlow was used ahead of its devices", found, remedy) from None
+        raise UserError(
+            "TensorFlow was used before its devices were set up", found, remedy
+        ) from None
     return [f"{'CPU' if kind == 'cpu' else 'GPU'}:{index}" for index in range(number)]
 
 
@@ -118,7 +120,7 @@ def own_folder(folder: str | os.PathLike) -> Path:
 
 
 def refuse_apart(learner: MultigridLearner, strategy: tf.distribute.Strategy) -> None:
-    """Raises a UserError where the workers of TF_CONFIG are to go on from different updates."""
+    """Raises a UserError where the workers of TF_CONFIG are to resume from different updates."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
     count = strategy.run(lambda: tf.reshape(learner.update_count, [1]))

@@ -49,10 +49,11 @@ def learn(
     learner: MultigridLearner | None = None,
     num_images: int | None = None,
 ) -> tuple[Learner, float]:
-    """Learns a model of `images` in `folder`, or goes on with the one that is there.
+    """Learns a model of `images` in `folder`, or resumes the one that is there.
 
     Args:
-        config: how. With classes="each" it must be a baseline's: one net that is told the class.
+        config: how. With classes="each" it must be a baseline's: one net
+            that gets the class as an input.
         images: all training images of this model.
         folder: of the run.
         learner: one that was traced for another model of the same config, to be used again.
@@ -79,7 +80,7 @@ def learn(
         masked = config.objective == "conditional" or config.method in FILLERS
         return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
 
-    stream(0)  # a batch larger than the data is told before a folder is made
+    stream(0)  # a batch larger than the data is reported before a folder is made
     start = (images.colors, reference_images(images, config))
     if learner is None:
         facts = data | {"num_images": num_images or len(images)}

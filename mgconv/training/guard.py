@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mgconv.errors import UserError
 
-NUM_WARM = 30  # values of a quantity ahead of the first judgement by its level
+NUM_WARM = 30  # values of a quantity before the first check against its level
 DECAY = 0.99  # of the running level
 FOLLOWED = 2  # times the level at most is what it follows, so that it lags behind steady growth
 
@@ -18,7 +18,7 @@ class DivergenceError(UserError):
     Attributes:
         seen: what was seen.
         update: of that value.
-        last_healthy: the update ahead of the first sick one.
+        last_healthy: the update before the first sick one.
     """
 
     def __init__(self, seen: str, update: int, num_sick: int = 1):
@@ -89,9 +89,9 @@ class Guard:
                 raise DivergenceError(f"{name} = {value}", update)
             band = self._bands.get(name.split("/")[0])
             if band:
-                self._judge(name, abs(value), band, update)
+                self._check(name, abs(value), band, update)
 
-    def _judge(self, name, value, band, update):
+    def _check(self, name, value, band, update):
         count, level, num_sick = self.levels.get(name, (0, 0.0, 0))
         if value <= band.highest and (count < NUM_WARM or band.holds(value, level)):
             count, num_sick = count + 1, 0

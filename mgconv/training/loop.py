@@ -14,12 +14,12 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from mgconv.io.process import locked, told_to_stop
+from mgconv.io.process import locked, stop_requested
 from mgconv.training.checkpoints import Checkpoints
 from mgconv.training.guard import DivergenceError, Guard
 from mgconv.training.run import Run
 
-NUM_UNTRACED = 3  # updates ahead of a profile
+NUM_UNTRACED = 3  # updates before a profile
 NUM_TIMED = 20  # updates after the first by which --minutes becomes a number of updates
 MAX_UPDATES = 2**53  # that floats count
 RATE_FACTOR = 0.5  # of the learning rate at each rollback
@@ -43,7 +43,7 @@ class Learner(Protocol):
     def parameters(self) -> dict[str, int]:
         """How many there are, by net."""
 
-    def train_step(self, images: tf.Tensor, told: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+    def train_step(self, images: tf.Tensor, known: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """One update of a batch and what is known of it; scalars for the log."""
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -94,19 +94,19 @@ def train(
         KeyboardInterrupt: SIGTERM or SIGINT came; where all was saved, it says so.
     """
     guard = guard or Guard()
-    with locked(run.folder), contextlib.closing(run), told_to_stop() as told:
+    with locked(run.folder), contextlib.closing(run), stop_requested() as stop:
         run.begin()
         checkpoints = Checkpoints(learner, run.checkpoints, guard, cadence.checkpoint)
         if not checkpoints.restore():
             checkpoints.save()  # so that there is always one to go back to
         restored()
         profile = _Profile(run.folder, num_profiled)
-        session = _Session(learner, batches, run, cadence, guard, checkpoints, told, profile)
+        session = _Session(learner, batches, run, cadence, guard, checkpoints, stop, profile)
         while True:
             try:
                 with contextlib.closing(profile):
                     session.learn(minutes, num_updates)
-                if told.is_set():  # also while the last pictures were drawn
+                if stop.is_set():  # also while the last pictures were drawn
                     update = int(learner.update_count)
                     raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
                 return float(checkpoints.seconds)
@@ -148,7 +148,7 @@ class _Session:
     cadence: Cadence
     guard: Guard
     checkpoints: Checkpoints
-    told: threading.Event
+    stop: threading.Event
     profile: "_Profile"
     logged: tuple[int, float] = (0, 0.0)  # update and seconds of the last line of metrics
 
@@ -166,9 +166,11 @@ class _Session:
             for update, batch in zip(itertools.count(first + 1), self.batches(first)):
                 self.profile.go_on(update - first)
                 begun = time.perf_counter()
-                parts = batch if isinstance(batch, tuple) else (batch,)  # images, what is told
+                parts = (
+                    batch if isinstance(batch, tuple) else (batch,)
+                )  # images, what is known of them
                 unread.append((update, self.learner.train_step(*parts)))
-                last, stopping = update >= total, self.told.is_set()
+                last, stopping = update >= total, self.stop.is_set()
                 due = last or stopping or update <= timed or self._is_due(update)
                 while len(unread) > (not due):  # else one late: the device need not wait for us
                     scalars = self._read(*unread.popleft())

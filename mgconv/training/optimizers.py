@@ -36,7 +36,7 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    """`author_gradients` of the whole batch: replicas sum their parts ahead of it."""
+    """`author_gradients` of the whole batch: replicas sum their parts before it."""
     replicas = tf.distribute.get_replica_context()
     num = replicas.num_replicas_in_sync
     if num == 1:

@@ -83,18 +83,18 @@ def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
     return config, data
 
 
-def refuse_giant(config: Config, channels: int, told: str = "Too large") -> None:
-    """Raises a UserError that begins with `told`, ahead of memory that no run here needs."""
+def refuse_giant(config: Config, channels: int, what: str = "Too large") -> None:
+    """Raises a UserError that begins with `what` where a run is larger than any run here."""
     pool = config.pool_size or 10 * config.batch_size
     most = pool if config.method == "pcd" else config.batch_size
     num_values = most * config.size**2 * channels
     too_large = config.size > MAX_SIZE or config.width * max(1.0, config.top_width) > MAX_WIDTH
     if config.num_langevin_steps > MAX_STEPS:
         found = f"{config.num_langevin_steps} Langevin steps a grid"
-        raise UserError(told, found, f"Give at most {MAX_STEPS}.")
+        raise UserError(what, found, f"Give at most {MAX_STEPS}.")
     if too_large or config.batch_size > MAX_BATCH or num_values > MAX_VALUES:
         found = f"{config.size} pixels, width {config.width:g}, {most} images at once"
-        raise UserError(told, found, "Give a smaller --grids, --width or --batch_size.")
+        raise UserError(what, found, "Give a smaller --grids, --width or --batch_size.")
 
 
 def is_a(value, kind) -> bool:

@@ -19,7 +19,7 @@ NUM_SHOWN = 16  # images a strip of a preview
 
 
 class Run:
-    """The folder of a run, opened to begin or to go on.
+    """The folder of a run, opened to begin or to resume.
 
     Args:
         folder: where everything of the run lies.
@@ -61,13 +61,13 @@ class Run:
 
     def _check_same(self, config, data):
         if config.resume == "never":
-            remedy = "Choose another --out, or --resume=auto to go on."
+            remedy = "Choose another --out, or --resume=auto to resume."
             raise UserError("--resume=never, but there is a run in", self.folder, remedy)
         old_config, old_data = read_config(self.folder)
         old, new = old_config.identity() | old_data, config.identity() | data
         differing = [f"{k} {old.get(k)} -> {new[k]}" for k in new if old.get(k) != new[k]]
         if differing:
-            remedy = "Choose another --out, or give the same settings to go on."
+            remedy = "Choose another --out, or give the same settings to resume."
             raise UserError(f"Another run is in {self.folder}", "; ".join(differing), remedy)
 
     def log(self, update: int, scalars: dict[str, float]) -> None:
@@ -148,7 +148,7 @@ class Run:
         if self._writer is not None:
             import tensorflow as tf
 
-            with contextlib.suppress(tf.errors.OpError):  # a full disk has been told
+            with contextlib.suppress(tf.errors.OpError):  # a full disk has been reported
                 self._writer.close()
             self._writer = None
 

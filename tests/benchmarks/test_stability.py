@@ -194,7 +194,7 @@ def test_a_bar_is_missed_where_a_figure_is_beyond_it(name, changed):
 
 def test_lengths_without_seeds_to_compare_with_are_not_judged():
     alone = {"lfw_long": [record(9, 8, 7)]}
-    assert verdict("lfw_long", KINDS["lfw_long"], alone) == "not judged: needs other runs"
+    assert verdict("lfw_long", KINDS["lfw_long"], alone) == "not predictions: needs other runs"
 
 
 def test_the_table_shows_all_seeds_and_what_failed(tmp_path):
@@ -302,11 +302,11 @@ class FewFeatures:
 
     name, identity = "pixels", "pixels"
 
-    def judge(self, images):
-        from mgconv.evaluation.scorers import Judgement
+    def predict(self, images):
+        from mgconv.evaluation.metrics import Predictions
 
         flat = images[..., :1].reshape(len(images), -1)[:, 10:14].astype(np.float32)
-        return Judgement(flat, np.ones([len(images), 1], np.float32))
+        return Predictions(flat, np.ones([len(images), 1], np.float32))
 
 
 @pytest.mark.parametrize("held_out", [True, False])

@@ -5,7 +5,7 @@ import pytest
 
 from mgconv.evaluation.diagnosis import Blocks, blocks, chain_energies, nearest
 from mgconv.grids import upsample
-from mgconv.models import MultigridSystem
+from mgconv.models import MultigridModel
 from mgconv.training.build import build_learner
 
 
@@ -18,7 +18,7 @@ def model(tiny):
         rng = np.random.default_rng(0)
         colors = rng.uniform(-0.5, 0.5, [20, 1, 1, 1]).astype(np.float32)
         reference = rng.uniform(-1, 1, [config.batch_size, 4, 4, 1]).astype(np.float32)
-        return MultigridSystem(build_learner(config, colors, reference, 20), config, ["toy"])
+        return MultigridModel(build_learner(config, colors, reference, 20), config, ["toy"])
 
     return make
 

@@ -11,6 +11,7 @@ from mgconv.errors import UserError
 from mgconv.evaluation import metrics
 from mgconv.evaluation.keras_application import KerasApplication
 from mgconv.evaluation.metrics import (
+    Predictions,
     frechet_distance,
     inception_score,
     inception_score_splits,
@@ -20,7 +21,7 @@ from mgconv.evaluation.metrics import (
     within_class_distance,
 )
 from mgconv.evaluation.samples import LabeledSamples, class_mean_control
-from mgconv.evaluation.scorers import Judgement, judge
+from mgconv.evaluation.scorers import predict
 from mgconv.evaluation.synthesis import score_samples
 
 WEIGHTS = Path(__file__).parents[3] / "shared/data/weights"
@@ -323,7 +324,7 @@ def random_features(images):
 
 def mobilenet_features():
     scorer = KerasApplication(MOBILENET)
-    return lambda images: judge(scorer, images, batch_size=20).features
+    return lambda images: predict(scorer, images, batch_size=20).features
 
 
 @pytest.fixture(
@@ -390,7 +391,7 @@ def labeled(num_each=6, num_classes=3, seed=0):
 def by_brightness(samples):
     """A judge that knows the classes of `labeled`."""
     probabilities = np.eye(3)[samples.images.mean((1, 2, 3)).astype(int) // 60]
-    return Judgement(samples.images.reshape(len(samples.images), -1)[:, :5] / 1.0, probabilities)
+    return Predictions(samples.images.reshape(len(samples.images), -1)[:, :5] / 1.0, probabilities)
 
 
 def score(samples, real):

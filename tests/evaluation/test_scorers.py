@@ -1,4 +1,4 @@
-"""Networks that judge images: one contract for all; each refuses weights that are not its own."""
+"""Networks that score images: one contract for all; each refuses weights that are not its own."""
 
 import contextlib
 import hashlib
@@ -13,16 +13,16 @@ import tensorflow as tf
 from conftest import refused
 
 from mgconv.datasets.table import load_images
+from mgconv.evaluation.metrics import Predictions
 from mgconv.evaluation.scorers import (
     SCORERS,
     Classifier,
     Inception2015,
-    Judgement,
     KerasApplication,
     TorchFidelity,
-    judge,
-    judge_real,
     make_scorer,
+    predict,
+    predict_real,
 )
 
 WEIGHTS = Path(__file__).parents[3] / "shared/data/weights"
@@ -46,28 +46,28 @@ def learned(digits, tmp_path_factory):
 
 
 def test_the_classifier_recognizes_digits_that_it_has_not_seen(learned, digits):
-    probabilities = learned[0].judge(digits["test"].pixels).probabilities
+    probabilities = learned[0].predict(digits["test"].pixels).probabilities
     accuracy = (probabilities.argmax(axis=1) == digits["test"].labels).mean()
     assert accuracy > 0.93
 
 
 def test_probabilities_are_a_distribution_and_features_one_row_an_image(learned, digits):
     pixels = digits["test"].pixels[:30]
-    probabilities = learned[0].judge(pixels).probabilities
+    probabilities = learned[0].predict(pixels).probabilities
     assert probabilities.shape == (30, 10)
     assert (probabilities >= 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    features = learned[0].judge(pixels).features
+    features = learned[0].predict(pixels).features
     assert features.shape == (30, 64)
     assert (features >= 0).all()  # after the activation
-    np.testing.assert_allclose(learned[0].judge(pixels[:3]).features, features[:3], atol=1e-4)
+    np.testing.assert_allclose(learned[0].predict(pixels[:3]).features, features[:3], atol=1e-4)
 
 
 def test_judging_has_no_randomness(learned, digits):
     """Dropout is for learning only."""
     pixels = digits["test"].pixels[:50]
     np.testing.assert_array_equal(
-        learned[0].judge(pixels).probabilities, learned[0].judge(pixels).probabilities
+        learned[0].predict(pixels).probabilities, learned[0].predict(pixels).probabilities
     )
 
 
@@ -79,9 +79,11 @@ def test_kept_weights_are_used_again(learned, digits, monkeypatch):
     classifier, folder = learned
     again, pixels = Classifier(digits["train"], folder, epochs=12), digits["test"].pixels
     np.testing.assert_array_equal(
-        again.judge(pixels).probabilities, classifier.judge(pixels).probabilities
+        again.predict(pixels).probabilities, classifier.predict(pixels).probabilities
     )
-    np.testing.assert_array_equal(again.judge(pixels).features, classifier.judge(pixels).features)
+    np.testing.assert_array_equal(
+        again.predict(pixels).features, classifier.predict(pixels).features
+    )
     with pytest.raises(AssertionError, match="learned again"):
         Classifier(digits["train"], folder, seed=1, epochs=12)
 
@@ -102,7 +104,7 @@ def test_a_classifier_with_other_weights_has_another_identity(learned, digits, t
 
 
 def test_a_classifier_takes_its_own_size_only(learned, toy_images):
-    words = refused(judge, learned[0], toy_images(size=4).pixels)
+    words = refused(predict, learned[0], toy_images(size=4).pixels)
     assert "[4, 4, 1]" in words and "[8, 8, 1]" in words
 
 
@@ -244,17 +246,17 @@ def scorer(request, toy_images, tmp_path, toy_folder):
 def test_every_scorer_keeps_the_contract(scorer, toy_images):
     """A row of features and a distribution an image; batches, padding and order change nothing."""
     pixels = toy_images(11, 16, 3).pixels
-    once = scorer.judge(pixels)
-    assert isinstance(once, Judgement)
+    once = scorer.predict(pixels)
+    assert isinstance(once, Predictions)
     for batch_size in (11, 4, 1, 50):
-        judged = judge(scorer, pixels, batch_size=batch_size)
-        assert judged.features.dtype == judged.probabilities.dtype == np.float32
-        assert len(judged.features) == len(judged.probabilities) == 11
-        assert (judged.probabilities >= 0).all()
-        np.testing.assert_allclose(judged.probabilities.sum(axis=1), 1, rtol=1e-5)
-        for rows, expected in zip(judged, once):
+        predictions = predict(scorer, pixels, batch_size=batch_size)
+        assert predictions.features.dtype == predictions.probabilities.dtype == np.float32
+        assert len(predictions.features) == len(predictions.probabilities) == 11
+        assert (predictions.probabilities >= 0).all()
+        np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, rtol=1e-5)
+        for rows, expected in zip(predictions, once):
             np.testing.assert_allclose(rows, expected, atol=1e-4)
-    reverse = judge(scorer, pixels[::-1], batch_size=4)
+    reverse = predict(scorer, pixels[::-1], batch_size=4)
     np.testing.assert_allclose(reverse.features[::-1], once.features, atol=1e-4)
     assert np.ptp(once.features, axis=0).max() > 0
 
@@ -271,11 +273,11 @@ def test_every_scorer_is_called_after_its_network(scorer):
 def test_every_scorer_takes_uint8_only(scorer, toy_images):
     pixels = toy_images(2, 16, 3).pixels
     for wrong in (pixels / 255, pixels.astype(int), pixels / np.float32(127.5) - 1, [[1, 2]]):
-        assert "Give uint8 0..255" in refused(scorer.judge, wrong)
-        assert "Give uint8 0..255" in refused(judge, scorer, wrong)
+        assert "Give uint8 0..255" in refused(scorer.predict, wrong)
+        assert "Give uint8 0..255" in refused(predict, scorer, wrong)
     for wrong in (pixels[0], pixels[:, :8], pixels[..., :2], pixels.reshape(2, -1)):
-        assert "Give [N, S, S, 1 or 3]" in refused(scorer.judge, wrong)
-    assert "no image" in refused(scorer.judge, pixels[:0])
+        assert "Give [N, S, S, 1 or 3]" in refused(scorer.predict, wrong)
+    assert "no image" in refused(scorer.predict, pixels[:0])
 
 
 @pytest.mark.parametrize("name", ["inception2015", "torch_fidelity", "keras"])
@@ -297,7 +299,7 @@ def test_an_unknown_scorer_and_a_classifier_without_classes_are_told(toy_images,
 def test_gray_images_are_judged_as_their_colors(small_mobilenet, inception_file, toy_images):
     gray = toy_images(3, 16, 1).pixels
     for scorer in (KerasApplication(small_mobilenet), Inception2015(*inception_file)):
-        for one, three in zip(scorer.judge(gray), scorer.judge(gray.repeat(3, axis=3))):
+        for one, three in zip(scorer.predict(gray), scorer.predict(gray.repeat(3, axis=3))):
             np.testing.assert_allclose(one, three, atol=1e-5)
 
 
@@ -312,54 +314,54 @@ class Counting:
     def __init__(self):
         self.batches = []
 
-    def judge(self, images):
+    def predict(self, images):
         self.batches.append(len(images))
         means = images.mean(axis=(1, 2))
-        return Judgement(means, means / means.sum(axis=1, keepdims=True))
+        return Predictions(means, means / means.sum(axis=1, keepdims=True))
 
 
 def test_a_memory_mapped_set_is_judged_in_batches(toy_images, tmp_path):
     pixels = toy_images(23, 8, 3).pixels
     np.save(tmp_path / "pixels.npy", pixels)
     scorer = Counting()
-    judged = judge(scorer, np.load(tmp_path / "pixels.npy", mmap_mode="r"), batch_size=10)
+    predictions = predict(scorer, np.load(tmp_path / "pixels.npy", mmap_mode="r"), batch_size=10)
     assert scorer.batches == [10, 10, 3]
-    np.testing.assert_allclose(judged.features, pixels.mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(predictions.features, pixels.mean(axis=(1, 2)), rtol=1e-6)
 
 
 def test_real_images_are_judged_once_for_a_key_and_a_network(toy_images, tmp_path):
     pixels, scorer = toy_images(5, 8, 3).pixels, Counting()
     key = {"dataset": "toy", "split": "train", "size": 8}
-    first = judge_real(scorer, pixels, key, tmp_path / "new" / "cache")
+    first = predict_real(scorer, pixels, key, tmp_path / "new" / "cache")
     assert isinstance(first.features, np.memmap)
-    again = judge_real(scorer, pixels, dict(reversed(key.items())), tmp_path / "new" / "cache")
+    again = predict_real(scorer, pixels, dict(reversed(key.items())), tmp_path / "new" / "cache")
     assert scorer.batches == [5]
-    for rows, expected in zip(again, scorer.judge(pixels)):
+    for rows, expected in zip(again, scorer.predict(pixels)):
         np.testing.assert_allclose(rows, expected, rtol=1e-6)
     scorer.batches.clear()
-    judge_real(scorer, pixels, key | {"split": "test"}, tmp_path / "new" / "cache")
+    predict_real(scorer, pixels, key | {"split": "test"}, tmp_path / "new" / "cache")
     scorer.identity = "c 2"
-    judge_real(scorer, pixels, key, tmp_path / "new" / "cache")
-    judge_real(scorer, pixels[:4], key, tmp_path / "new" / "cache")
+    predict_real(scorer, pixels, key, tmp_path / "new" / "cache")
+    predict_real(scorer, pixels[:4], key, tmp_path / "new" / "cache")
     assert scorer.batches == [5, 5, 4]
 
 
 def test_a_broken_or_half_written_cache_is_made_anew(toy_images, tmp_path, monkeypatch):
     pixels, scorer = toy_images(5, 8, 3).pixels, Counting()
-    judge_real(scorer, pixels, {}, tmp_path)
+    predict_real(scorer, pixels, {}, tmp_path)
     files = sorted(tmp_path.iterdir())
     assert [f.suffix for f in files] == [".npy", ".npy"]
     files[0].write_bytes(files[0].read_bytes()[:-1])
-    judge_real(scorer, pixels, {}, tmp_path)
+    predict_real(scorer, pixels, {}, tmp_path)
     files[1].unlink()
-    judge_real(scorer, pixels, {}, tmp_path)
+    predict_real(scorer, pixels, {}, tmp_path)
     assert scorer.batches == [5, 5, 5]
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    assert "No space left" in refused(judge_real, scorer, pixels, {"other": 1}, tmp_path)
+    assert "No space left" in refused(predict_real, scorer, pixels, {"other": 1}, tmp_path)
     assert sorted(tmp_path.iterdir()) == files  # no draft is left
 
 
@@ -369,13 +371,13 @@ def test_a_broken_or_half_written_cache_is_made_anew(toy_images, tmp_path, monke
 def test_the_graph_gives_pooled_features_and_logits_without_their_bias(inception_file):
     _, moments, weights = frozen_graph()
     pixels = np.array([[10, 200, 30], [90, 90, 250]], np.uint8)[:, None, None]
-    judged = Inception2015(*inception_file).judge(pixels.repeat(6, axis=1).repeat(6, axis=2))
+    predictions = Inception2015(*inception_file).predict(pixels.repeat(6, axis=1).repeat(6, axis=2))
     mean, variance, beta, _ = (np.array(value) for value in moments.values())
     features = (pixels[:, 0, 0] - mean) / np.sqrt(variance + 1e-3) + beta
-    np.testing.assert_allclose(judged.features, features, rtol=1e-5)
+    np.testing.assert_allclose(predictions.features, features, rtol=1e-5)
     odds = np.exp(features @ weights)
     expected = odds / odds.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(judged.probabilities, expected, rtol=1e-4)
+    np.testing.assert_allclose(predictions.probabilities, expected, rtol=1e-4)
 
 
 def test_another_file_than_the_published_is_not_parsed(inception_file, torch_fidelity, monkeypatch):
@@ -438,9 +440,9 @@ def test_folded_constants_compute_what_the_network_does(small_mobilenet, toy_ima
     path = small_mobilenet.with_name("mobilenet_v1_0.25_32_other.npz")
     np.savez(path, **arrays_of(network))
     pixels = toy_images(6, 32, 3).pixels
-    judged = KerasApplication(path).judge(pixels)
+    predictions = KerasApplication(path).predict(pixels)
     expected = network.predict(pixels / np.float32(127.5) - 1, verbose=0)
-    np.testing.assert_allclose(judged.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(predictions.probabilities, expected, atol=1e-5)
     assert KerasApplication(path).identity != KerasApplication(small_mobilenet).identity
 
 
@@ -450,9 +452,9 @@ def test_the_published_mobilenet_recognizes_a_palace_and_a_flower():
     from sklearn.datasets import load_sample_images
 
     pictures = np.stack([image[:420, :420] for image in load_sample_images().images])
-    judged = KerasApplication(MOBILENET).judge(pictures)
-    assert judged.features.shape == (2, 768)
-    assert judged.probabilities.shape == (2, 1000)
-    palace, flower = judged.probabilities.argsort(axis=1)[:, ::-1]
+    predictions = KerasApplication(MOBILENET).predict(pictures)
+    assert predictions.features.shape == (2, 768)
+    assert predictions.probabilities.shape == (2, 1000)
+    palace, flower = predictions.probabilities.argsort(axis=1)[:, ::-1]
     assert palace[0] == 698
     assert 985 in flower[:3]

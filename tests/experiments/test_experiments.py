@@ -79,7 +79,7 @@ def test_a_signal_at_any_time_ends_with_the_command_that_goes_on(number, capsys)
     finally:
         for sent, handler in before.items():
             signal.signal(sent, handler)
-    assert "Interrupted. To go on: python -m " in capsys.readouterr().out
+    assert "Interrupted. To resume: python -m " in capsys.readouterr().out
 
 
 # -- help and flags
@@ -480,7 +480,9 @@ def test_samples_of_a_model_of_all_classes_have_no_labels(tmp_path, capsys):
         f"--cache_dir={cache}",
     )  # fmt: skip
     assert "| the samples | 1 | 80 |" in capsys.readouterr().out
-    assert len(list((cache / "judged").iterdir())) == 4  # features, probabilities; test, training
+    assert (
+        len(list((cache / "predictions").iterdir())) == 4
+    )  # features, probabilities; test, training
 
 
 def test_samples_that_cannot_be_scored_are_told(digit_samples, tmp_path):
@@ -572,8 +574,8 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
     call("exp1_synthesis", *settings)
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results["panels"]) == {"photos", "digits"}
-    judged = results["panels"]["digits"]["scorers"]["classifier"]
-    systems = [row["system"] for row in judged["scores"]]
+    predictions = results["panels"]["digits"]["scorers"]["classifier"]
+    systems = [row["system"] for row in predictions["scores"]]
     assert {"Real images (test)", "class mean + noise", "Multi-grid", "One-step CD"} <= set(systems)
     page = (tmp_path / "report.html").read_text()
     assert 'src="data:image/png' in page
@@ -590,7 +592,7 @@ def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
     call("exp1_synthesis", *settings, "--datasets=digits")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
     again = json.loads((tmp_path / "results-digits.json").read_text())
-    assert again["panels"]["digits"]["scorers"]["classifier"]["scores"] == judged["scores"]
+    assert again["panels"]["digits"]["scorers"]["classifier"]["scores"] == predictions["scores"]
     assert (tmp_path / "report-digits.html").exists()
     assert json.loads((tmp_path / "results.json").read_text()) == results  # of both, left alone
     digits = tmp_path / "digits" / "multigrid"  # a model a class
