@@ -54,7 +54,7 @@ def _draw(folder: Path, labels: np.ndarray, seed: int) -> LabeledSamples:
 
 
 def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, scorers) -> None:
-    """Scores real test images as samples will be: what cannot be scored is reported before training.
+    """Scores real test images as samples will be, so that what cannot be scored fails early.
 
     Raises:
         UserError: too few images for a predict, or of too few classes.
