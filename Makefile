@@ -1,4 +1,4 @@
-# Every target makes .venv when there is none, and installs again only when setup.py changed.
+# Every target makes .venv when there is none, and installs again only when pyproject.toml changed.
 #   RECIPE=paper|released|modern   SCALE=quick|cpu|full   FLAGS="--seed=1 ..."
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 .DEFAULT_GOAL := help
 .PHONY: exp1 exp2 exp3 sweep test lint bench faults stability data tables tensorboard clean help
 
-$(INSTALLED): setup.py
+$(INSTALLED): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV)" && $(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
