@@ -12,9 +12,8 @@ from typing import Any, get_args
 from mgconv.errors import UserError, choose
 from mgconv.recipes import (
     BASELINE_BATCH,
-    BASELINES,
-    GRIDS,
     METHODS,
+    NETS,
     OF_ENERGIES,
     RECIPES,
     SCALES,
@@ -80,7 +79,7 @@ class Config:
     flip: bool = _setting(False, "mirror half of the training images left to right, at random")
 
     objective: str = _setting("generative", "or hidden pixels: conditional", choices=OBJECTIVES)
-    method: str = _setting("multigrid", "what learns", choices=(*METHODS, *BASELINES))
+    method: str = _setting("multigrid", "what learns", choices=METHODS)
     recipe: str = _setting("modern", "how it learns", choices=RECIPES, hidden=SUPERSEDED)
     scale: str = _setting("cpu", "how much it learns", choices=SCALES)
 
@@ -92,7 +91,7 @@ class Config:
     num_updates: int = _place(1000, "updates of every net", ABOVE_0)
     minutes: float | None = _place(None, "instead: updates for so many minutes", ABOVE_0)
 
-    nets: str = _setting("paper", "table of nets", choices=GRIDS)
+    nets: str = _setting("paper", "table of nets", choices=NETS)
     normalization: str = _setting("batch", "after convolutions", choices=NORMALIZATIONS)
     activation: str = _setting("relu", "after that", choices=ACTIVATIONS)
     readout_limit: float | None = _setting(
@@ -179,7 +178,7 @@ class Config:
         A baseline's are the ones that it reads: a recipe of energies may change beside it.
         """
         names = [field.name for field in dataclasses.fields(self) if field.metadata["identity"]]
-        unread = OF_ENERGIES if self.method in BASELINES else ()
+        unread = () if METHODS[self.method].is_energy_based else OF_ENERGIES
         return {name: getattr(self, name) for name in names if name not in unread}
 
 
@@ -192,7 +191,8 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     recipe = choose("recipe", given.get("recipe", Config.recipe), RECIPES, SUPERSEDED)
     scale = choose("scale", given.get("scale", Config.scale), SCALES)
     presets = (defaults or {}) | settings_of(recipe, scale)
-    if given.get("method") in BASELINES:
+    method = choose("method", given.get("method", Config.method), METHODS)
+    if not METHODS[method].is_energy_based:
         presets["batch_size"] = max(BASELINE_BATCH, presets.get("batch_size", Config.batch_size))
     if given.get("num_updates") is not None:
         presets.pop("minutes", None)

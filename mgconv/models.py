@@ -2,14 +2,13 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.context_encoder import ContextEncoderModel
-from mgconv.baselines.gan import GanModel
 from mgconv.config import Config, Dynamics
 from mgconv.datasets.image_set import ImageSet
 from mgconv.energy import EnergyNet
@@ -18,8 +17,8 @@ from mgconv.grids import downsample
 from mgconv.langevin import fold_in
 from mgconv.layers import BatchStatistics
 from mgconv.multigrid import MultigridLearner
-from mgconv.recipes import BASELINES, FILLERS
-from mgconv.training.build import build
+from mgconv.recipes import METHODS
+from mgconv.training.build import Start, build, named
 from mgconv.training.checkpoints import Checkpoints, has_learned
 from mgconv.training.devices import make_strategy
 from mgconv.training.fit import describe, reference_images
@@ -28,7 +27,21 @@ from mgconv.training.records import read_config
 
 
 class Model(Protocol):
-    """A learned system; what it cannot do, it lacks."""
+    """A trained model; what its row of METHODS says that it cannot do, it lacks.
+
+    Attributes:
+        config: of its run.
+        class_names: of its data set.
+        labels: the classes that it tells apart, indices of class_names; none: it has no classes.
+        is_random: whether two seeds give two results.
+    """
+
+    config: Config
+    class_names: list[str]
+    is_random: bool
+
+    @property
+    def labels(self) -> Sequence[int]: ...
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
@@ -48,10 +61,19 @@ class Model(Protocol):
 
 
 class MultigridModel:
-    """A learned model: multi-grid, or one of its three baselines on the top grid alone."""
+    """A trained energy-based model: multi-grid, or one of its three variants on the top grid alone.
 
-    def __init__(self, learner: MultigridLearner, config: Config, class_names: list[str]):
-        self.learner, self.config, self.class_names = learner, config, class_names
+    Args:
+        learner: with its weights.
+        config: of the run.
+        data: facts of the run's data, `class_names` among them.
+    """
+
+    is_random, labels = True, ()
+
+    def __init__(self, learner: MultigridLearner, config: Config, data: dict[str, Any]):
+        self.learner, self.config, self.data = learner, config, data
+        self.class_names = data["class_names"]
 
     def colors(self, num: int, seed: int) -> np.ndarray:
         """Starts of chains, [num, 1, 1, C]: 1 x 1 versions of training images, drawn at random."""
@@ -102,7 +124,7 @@ class MultigridModel:
         learner = self.learner
         known = [learner.colors.read_value(), learner.reference.read_value()]
         alone = MultigridLearner(learner.grids[-1:], self.config.seed, *known)
-        return MultigridModel(alone, self.config, self.class_names)
+        return MultigridModel(alone, self.config, self.data)
 
     @property
     def nets(self) -> list[EnergyNet]:
@@ -135,12 +157,14 @@ class PerClassModel:
         **dynamics: as `load` takes them.
     """
 
+    is_random = True
+
     def __init__(
         self, folder: Path, config: Config, class_names: list[str], devices: str, **dynamics
     ):
         self.config, self.class_names, self._folder = config, class_names, folder
         self._options = {"devices": devices, **dynamics}
-        self._system = None
+        self._model: MultigridModel | None = None
 
     @property
     def labels(self) -> list[int]:
@@ -151,11 +175,11 @@ class PerClassModel:
     def of_class(self, label: int) -> MultigridModel:
         """The model of one class, until the next call."""
         folder = self._folder / self.class_names[label]
-        if self._system is None:
-            self._system = load(folder, **self._options)
+        if self._model is None:
+            self._model = load(folder, **self._options)
         else:
-            _restore(self._system.learner, folder)
-        return self._system
+            _restore(self._model.learner, folder)
+        return self._model
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
@@ -171,7 +195,7 @@ class PerClassModel:
 
 
 def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
-    """The learned model in the folder of a run.
+    """The trained model in the folder of a run.
 
     Args:
         folder: of a run, or of one with a model a class.
@@ -185,23 +209,19 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
     config, data = read_config(folder)
     for name in dynamics:
         choose("dynamics", name, [field.name for field in dataclasses.fields(Dynamics)])
-    if config.method in BASELINES:
-        if dynamics:
-            raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
-        learner = build(config, data)
-        _restore(learner, folder)
-        kind = ContextEncoderModel if config.method in FILLERS else GanModel
-        return kind(learner, config, data)
-    if config.classes == "each":
-        system = PerClassModel(folder, config, data["class_names"], devices, **dynamics)
-        if not system.labels:
+    row = METHODS[config.method]
+    if dynamics and not row.is_energy_based:
+        raise UserError(f"{config.method} runs no chains", ", ".join(dynamics), "Leave it out.")
+    if config.classes == "each" and row.is_energy_based:
+        each = PerClassModel(folder, config, data["class_names"], devices, **dynamics)
+        if not each.labels:
             raise _no_checkpoint(folder)
-        return system
+        return each
     config = dataclasses.replace(config, **dynamics)
     strategy = make_strategy(devices, config.method, config.batch_size)
     learner = build(config, data, strategy=strategy)
     _restore(learner, folder)
-    return MultigridModel(learner, config, data["class_names"])
+    return named(row.model)(learner, config, data)
 
 
 def _restore(learner: Learner, folder: Path) -> None:
@@ -214,7 +234,7 @@ def _no_checkpoint(folder):
 
 
 def untrained(config: Config, images: ImageSet) -> MultigridModel:
-    """The system as it is before its first update: a control."""
+    """The model as it is before its first update: a control."""
     data = describe(images)
-    learner = build(config, data, images.colors, reference_images(images, config))
-    return MultigridModel(learner, config, data["class_names"])
+    learner = build(config, data, Start(images.colors, reference_images(images, config)))
+    return MultigridModel(learner, config, data)

@@ -81,7 +81,7 @@ class GridLearner(tf.Module):
         return (self.averaged or self.net).fixed()
 
     def update(self, observed, coarser, seed, begin=tf.identity, hold=tf.identity):
-        """Runs the training chains, then ascends mean f(observed) - mean f(synthesized).
+        """Runs the training chains from their start, then learns from what they end at.
 
         Args:
             observed: [B, s, s, C], the training images at this grid.
@@ -98,24 +98,30 @@ class GridLearner(tf.Module):
         x0 = begin(self.start.begin(observed, coarser))
         chain = (self.net.fixed(), x0, self.training_dynamics, fold_in(seed, 1), hold)
         synthesized, info = self.langevin(*chain)
+        gap, gradients = self._ascend(observed, synthesized, fold_in(seed, 2))
+        self.start.end(synthesized)
+        return synthesized, {
+            "gap": gap, "gradient_norm": tf.linalg.global_norm(gradients),
+            "contrast": tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed))),
+            "drift_rms": info.drift_rms, "saturated": info.saturated,
+        }  # fmt: skip
+
+    def _ascend(self, observed, synthesized, seed) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One step of the optimizer up mean f(observed) - mean f(synthesized).
+
+        Returns:
+            That difference before the step, and the gradients of what is descended.
+        """
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
             # two calls: batch statistics of observed and synthesized images stay apart
             gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
             images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
-            objective = gap - self.penalty(self.net.fixed(), images, count, fold_in(seed, 2))
-            # an all-reduce over devices sums, so each replica's share is divided by their number
-            num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            loss = -objective / num_replicas
+            loss = self.penalty(self.net.fixed(), images, count, seed) - gap
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
-        self.start.end(synthesized)
-        return synthesized, {
-            "gap": gap, "gradient_norm": num_replicas * tf.linalg.global_norm(gradients),
-            "contrast": tf.math.divide_no_nan(*map(tf.math.reduce_std, (synthesized, observed))),
-            "drift_rms": info.drift_rms, "saturated": info.saturated,
-        }  # fmt: skip
+        return gap, gradients
 
     def bound(self) -> None:
         """Keeps the readout within its limit, where there is one.
@@ -180,27 +186,37 @@ class MultigridLearner(tf.Module):
 
     @tf.function(autograph=False)
     def train_step(self, images, visible=None) -> dict[str, tf.Tensor]:
-        """One iteration of Algorithm 1: sample from coarse to fine, update each grid.
+        """An update of every grid.
 
-        Of images [B, S, S, C] it returns scalars `quantity/size`. With `visible`, bool
-        [B, S, S, 1], the conditional of the hidden pixels given the visible ones is learned.
+        Args:
+            images: [B, S, S, C], observed.
+            visible: bool [B, S, S, 1]; given, the conditional of the hidden pixels is learned.
+
+        Returns:
+            Scalars `quantity/size`.
         """
         scalars = self.update_grids(images, visible, fold_in(self.seed, self.update_count))
         self.finish_update()
         return scalars
 
     def update_grids(self, images, visible, seed) -> dict[str, tf.Tensor]:
-        """What devices do side by side, each with a part of the batch and a seed of its own."""
-        coarser, scalars = self._start(images, visible), {}  # [B, 1, 1, C]
-        for index, grid in enumerate(self.grids):
+        """One iteration of Algorithm 1; devices make it side by side, each of a part of the batch.
+
+        Each replica has a seed of its own.
+        """
+        scalars: dict[str, tf.Tensor] = {}
+        coarser = self._start(images, visible)  # step 1: every image averaged to 1 x 1
+        for index, grid in enumerate(self.grids):  # from coarse to fine
             observed = downsample(images, grid.size)
             begin, hold = _known(images, visible, grid.size)
+            # step 2: Langevin from the up-scaled sample of the grid below; step 3: this grid's net
+            # learns from observed minus synthesized
             coarser, info = grid.update(observed, coarser, fold_in(seed, index), begin, hold)
             scalars |= {f"{name}/{grid.size}": value for name, value in info.items()}
         return scalars
 
     def finish_update(self) -> None:
-        """What is done once after them."""
+        """Bounds and averages the weights, once for all devices."""
         for grid in self.grids:
             grid.bound()
             grid.average()

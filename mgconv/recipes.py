@@ -4,17 +4,6 @@ import dataclasses
 
 from mgconv.errors import choose
 
-NAMES = {
-    "multigrid": "Multi-grid",
-    "single_grid": "Single-grid",
-    "pcd": "Persistent CD",
-    "cd1": "One-step CD",
-    "dcgan": "DCGAN",
-    "wgan": "WGAN",
-    "wgan_gp": "WGAN-GP",
-    "context_encoder": "Context Encoder",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Conv:
@@ -35,23 +24,55 @@ class GridSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """Which grids learn, and from where a *training* chain starts."""
+    """One row of METHODS: its name in tables, what its model can, how it is made.
 
-    all_grids: bool  # or the top one alone
-    chain_start: str
-    num_langevin_steps: int | None = None  # of a training chain; None: as many as in synthesis
+    Attributes:
+        title: as tables call it.
+        can: of "synthesize", "inpaint", "features", "classify".
+        make: "module:function" of (config, data, start, strategy) -> its learner.
+        model: "module:class" of (learner, config, data) -> its trained model.
+        chain_start: where *training* chains start; None: it is no energy-based model of ours.
+        all_grids: whether every grid has a net, or the top one alone.
+        num_langevin_steps: of a training chain; None: as many as in synthesis.
+        masked: it is trained on images with hidden pixels.
+    """
+
+    title: str
+    can: tuple[str, ...] = ("synthesize", "inpaint", "features")
+    make: str = "mgconv.training.build:make_energy_based"
+    model: str = "mgconv.models:MultigridModel"
+    chain_start: str | None = None
+    all_grids: bool = False
+    num_langevin_steps: int | None = None
+    masked: bool = False
+
+    @property
+    def is_energy_based(self) -> bool:
+        """Whether it runs chains: a model a class, and all the settings of energies."""
+        return self.chain_start is not None
+
+
+def _gan(title: str) -> Method:
+    at = "mgconv.baselines.gan"
+    return Method(title, ("synthesize", "features"), f"{at}:make", f"{at}:GanModel")
 
 
 METHODS = {
-    "multigrid": Method(all_grids=True, chain_start="coarser"),
-    "single_grid": Method(all_grids=False, chain_start="coarser"),
-    "pcd": Method(all_grids=False, chain_start="persistent"),
-    "cd1": Method(all_grids=False, chain_start="data", num_langevin_steps=1),
-}
-
-FILLERS = ("context_encoder",)  # they fill hidden pixels and draw nothing
-
-BASELINES = ("dcgan", "wgan", "wgan_gp", *FILLERS)  # as published, but for width, ...
+    "multigrid": Method("Multi-grid", chain_start="coarser", all_grids=True),
+    "single_grid": Method("Single-grid", chain_start="coarser"),
+    "pcd": Method("Persistent CD", chain_start="persistent"),
+    "cd1": Method("One-step CD", chain_start="data", num_langevin_steps=1),
+    # as published, but for width, ...
+    "dcgan": _gan("DCGAN"),
+    "wgan": _gan("WGAN"),
+    "wgan_gp": _gan("WGAN-GP"),
+    "context_encoder": Method(
+        "Context Encoder", ("inpaint",), "mgconv.baselines.context_encoder:make",
+        "mgconv.baselines.context_encoder:ContextEncoderModel", masked=True,
+    ),
+}  # fmt: skip
+TITLES = {name: row.title for name, row in METHODS.items()}
+ENERGY_BASED = tuple(name for name, row in METHODS.items() if row.is_energy_based)
 
 _SMALL = (Conv(96, 5, 2), Conv(128, 3, 1), Conv(256, 3, 1))
 
@@ -61,7 +82,7 @@ _PAPER = (Conv(64, 5, 2), Conv(128, 3, 2), Conv(256, 3, 1))  # author code 2018-
 
 _RELEASED = (Conv(64, 5, 2), Conv(128, 5, 2), Conv(256, 5, 2), Conv(512, 5, 2))  # of 2018-04
 
-GRIDS = {  # the net of a grid by its size; a size between takes the next larger row
+NETS = {  # the net of a grid by its size; a size between takes the next larger row
     "paper": _COARSE | {64: GridSpec(64, _PAPER)},
     "released": _COARSE | {64: GridSpec(64, _RELEASED)},
 }
@@ -69,7 +90,7 @@ GRIDS = {  # the net of a grid by its size; a size between takes the next larger
 
 def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
     """The net that table `nets` gives a grid of `size` pixels a side, its filters times `width`."""
-    table = GRIDS[choose("nets", nets, GRIDS)]
+    table = NETS[choose("nets", nets, NETS)]
     row = table[min((s for s in table if s >= size), default=max(table))]
     convs = (dataclasses.replace(c, filters=max(1, round(c.filters * width))) for c in row.convs)
     return GridSpec(size, tuple(convs))

@@ -10,9 +10,9 @@ from conftest import refused
 from mgconv.config import ACTIVATIONS, NORMALIZATIONS, PIXEL, Config, make_config
 from mgconv.errors import UserError
 from mgconv.recipes import (
-    BASELINES,
-    GRIDS,
+    ENERGY_BASED,
     METHODS,
+    NETS,
     OF_ENERGIES,
     RECIPES,
     SCALES,
@@ -252,7 +252,7 @@ def test_methods_spend_the_papers_langevin_steps(method, sizes, training, synthe
     assert config.synthesis_dynamics(64).num_langevin_steps == synthesis
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ENERGY_BASED)
 def test_chains_have_the_drift_and_noise_that_are_set(method):
     given = {"drift": 0.25, "drift_end": 2.0, "noise": 0.125, "noise_end": 0.5}
     config = make_config(method=method, noise_coarse=1, **given)
@@ -307,7 +307,7 @@ def test_a_runs_identity_leaves_out_budget_cadence_and_places():
     assert make_config(scale="quick", seed=1).identity() != identity
 
 
-@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize("method", sorted({*METHODS} - {*ENERGY_BASED}))
 def test_the_run_of_a_baseline_outlives_a_change_of_the_energies_recipe(method):
     """Nor could a person give the old settings again: a baseline refuses those of energies."""
     config = make_config(method=method)
@@ -315,13 +315,13 @@ def test_the_run_of_a_baseline_outlives_a_change_of_the_energies_recipe(method):
     assert not OF_ENERGIES & config.identity().keys()
     for name, value in (("width", 0.5), ("batch_size", 8), ("grids", (1, 32)), ("seed", 1)):
         assert make_config(**{"method": method, name: value}).identity() != config.identity()
-    for ours in METHODS:
+    for ours in ENERGY_BASED:
         assert make_config(method=ours).identity().keys() >= OF_ENERGIES
 
 
 def test_the_top_grids_net_is_the_same_in_all_methods():
     for recipe in (*RECIPES, *SUPERSEDED):
-        configs = [make_config(recipe=recipe, method=method) for method in METHODS]
+        configs = [make_config(recipe=recipe, method=method) for method in ENERGY_BASED]
         assert len({c.spec(c.learned_sizes[-1]) for c in configs}) == 1
 
 
@@ -338,7 +338,7 @@ def test_top_width_widens_the_top_grid_alone():
     ("size", "row"), [(1, 4), (2, 4), (4, 4), (8, 16), (16, 16), (32, 64), (64, 64), (128, 64)]
 )
 def test_a_size_between_takes_the_net_of_the_next_larger_row(size, row):
-    for nets, table in GRIDS.items():
+    for nets, table in NETS.items():
         spec = grid_spec(nets, size)
         assert spec.size == size
         assert spec.convs == table[row].convs

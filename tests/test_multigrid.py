@@ -11,7 +11,7 @@ from mgconv.grids import downsample, masked_downsample, upsample
 from mgconv.langevin import energy_gradient
 from mgconv.layers import GAIN
 from mgconv.multigrid import GridLearner
-from mgconv.recipes import METHODS, RECIPES, SUPERSEDED, GridSpec, grid_spec
+from mgconv.recipes import ENERGY_BASED, RECIPES, SUPERSEDED, GridSpec, grid_spec
 from mgconv.training.build import build_learner
 from mgconv.training.optimizers import author_gradients
 
@@ -104,7 +104,7 @@ def grid_learner(start=None, dynamics=None, optimizer=None, **given):
 
 
 @pytest.mark.parametrize("recipe", [*RECIPES, *SUPERSEDED])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ENERGY_BASED)
 def test_an_update_gives_finite_scalars_for_each_grid_that_learns(method, recipe, tiny, build):
     settings = {"method": method, "recipe": recipe}
     learner = build(**settings)
@@ -292,7 +292,7 @@ def test_a_finer_grid_starts_from_the_sample_of_the_grid_below(build):
 # -- samples
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ENERGY_BASED)
 @eagerly
 def test_every_method_samples_from_up_scaled_colors(method, build):
     learner, colors = build(method=method, **STILL), colors_of(3)
@@ -537,7 +537,7 @@ def test_where_nothing_is_visible_chains_start_from_the_training_sets_mean_color
     np.testing.assert_allclose(filled, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ENERGY_BASED)
 def test_learning_with_a_mask_holds_visible_pixels_in_the_training_chains(method, build):
     learner = spied(build(method=method, drift=0.5, noise=0.3, data_noise=0.0))
     images, visible = batch(1), mask(2)

@@ -27,7 +27,7 @@ from mgconv.cli.program import main, start_tensorflow
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import DATASETS, load_split
 from mgconv.errors import choose
-from mgconv.recipes import BASELINES, FILLERS, METHODS, NAMES
+from mgconv.recipes import METHODS, TITLES
 from mgconv.reporting.tables import cost
 from mgconv.training.compare import Entry, has_failed, train_or_reuse
 
@@ -101,7 +101,7 @@ def _panel(name: str, values) -> Panel:
     """The row of PANELS, or one that only shows a data set, as the flags change it."""
     choose("data set", name, (*PANELS, *DATASETS))
     panel = PANELS.get(name) or Panel(DATASETS[name].about, name)
-    drawn_from = [name for name in (*METHODS, *BASELINES) if name not in FILLERS]
+    drawn_from = [name for name, row in METHODS.items() if "synthesize" in row.can]
     methods = compared_methods(values["methods"].value or panel.methods, drawn_from)
     learned = values["learned_classes"].value
     if learned:
@@ -161,7 +161,7 @@ def run_panel(name: str, ready: Prepared, folder: Path, report, scorers: Scorers
 
 def _describe(report, name, panel, config, training, facts) -> None:
     report.heading(f"{name}: {panel.about}, {len(training)} at {config.size} x {config.size}")
-    spent = ", ".join(f"{NAMES[method]} {cost(rows)}" for method, rows in facts.items())
+    spent = ", ".join(f"{TITLES[method]} {cost(rows)}" for method, rows in facts.items())
     report.text(
         f"Recipe {config.recipe}, seed {config.seed}, width {config.width}, batch "
         f"{config.batch_size}. Models x updates / seconds a model: {spent}."
@@ -182,12 +182,12 @@ def add_figures(report, dataset, learned, samples, training, test, config) -> di
     from experiments.exp1_synthesis import diagnosis, figures
 
     name, seed = dataset.replace("/", "-"), config.seed
-    energy_based = {method: path for method, path in learned.items() if method in METHODS}
+    energy_based = {m: path for m, path in learned.items() if METHODS[m].is_energy_based}
     system, silent = (mgconv.load(learned["multigrid"], **d) for d in ({}, {"noise": 0.0}))
     report.figure(f"{name}-1-grids", *figures.grids(system, seed))
-    shown = {NAMES[method]: drawn for method, drawn in samples.items()}
+    shown = {TITLES[method]: drawn for method, drawn in samples.items()}
     report.figure(f"{name}-2-methods", *figures.methods(training, shown, seed))
-    if hasattr(system, "labels"):
+    if system.labels:
         drawn, names = samples["multigrid"], training.class_names
         rows = {names[c]: drawn.images[drawn.labels == c] for c in sorted(set(drawn.labels))}
         report.figure(f"{name}-4-classes", *figures.classes(rows))

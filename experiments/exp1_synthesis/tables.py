@@ -11,7 +11,7 @@ from mgconv.datasets.table import labels_of
 from mgconv.evaluation.samples import LabeledSamples, class_mean_control
 from mgconv.evaluation.scorers import make_scorer
 from mgconv.evaluation.synthesis import draw, weights_key
-from mgconv.recipes import NAMES
+from mgconv.recipes import TITLES
 from mgconv.reporting.scores import REFERENCE, about_scorer, cells, header, score_all
 from mgconv.reporting.tables import cost, parameters
 from mgconv.training.compare import Entry, has_failed
@@ -84,7 +84,7 @@ def add_tables(report, samples, facts, training, test, folder, config, scorers) 
     Returns:
         What results.json keeps: by scorer, rows as numbers and as a table.
     """
-    named = {NAMES[method]: drawn for method, drawn in samples.items()}
+    named = {TITLES[method]: drawn for method, drawn in samples.items()}
     class_sets = sorted({tuple(np.unique(s.labels)) for s in named.values()}, key=len, reverse=True)
     sets = [_systems(named, list(labels), training, test, config.seed) for labels in class_sets]
     kept = {}
@@ -102,9 +102,9 @@ def add_tables(report, samples, facts, training, test, folder, config, scorers) 
 
 def _table(rows: list[dict], facts: dict, head: list[str]) -> dict:
     """Cells of every row, with costs and the page; a method that failed is a row, too."""
-    costs = {NAMES[m]: (cost(spent), parameters(spent)) for m, spent in facts.items()}
+    costs = {TITLES[m]: (cost(spent), parameters(spent)) for m, spent in facts.items()}
     cells_of = [[*cells(row), *costs.get(row["system"], "--"), _page(row)] for row in rows]
-    failed = [NAMES[method] for method, spent in facts.items() if has_failed(spent)]
+    failed = [TITLES[method] for method, spent in facts.items() if has_failed(spent)]
     return {
         "header": head,
         "rows": cells_of + [[name, "diverged", *"-" * (len(head) - 2)] for name in failed],

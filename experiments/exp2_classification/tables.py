@@ -7,13 +7,13 @@ import numpy as np
 from experiments import paper as page
 from experiments.comparison import alarm
 from mgconv.io.files import write_json
-from mgconv.recipes import NAMES
+from mgconv.recipes import TITLES
 from mgconv.reporting.pictures import labeled_strips, to_picture
 from mgconv.reporting.report import Report
 from mgconv.reporting.tables import cost
 from mgconv.training.compare import has_failed
 
-WORDS = NAMES | {
+WORDS = TITLES | {
     "untrained": "Multi-grid's nets untrained", "pixels": "Raw pixels", "hog": "HOG",
     "supervised": "Supervised CNN, same structure",
 }  # fmt: skip
@@ -41,7 +41,7 @@ def write_report(results: dict, folder: Path) -> Path:
         f"{config['dataset']}: features learned {seen}, no labels; {results['num_test']} test "
         f"images. Recipe {config['recipe']}, width {config['width']}, seed {config['seed']}. "
         "Updates / seconds of each system: "
-        + ", ".join(f"{NAMES[m]} {cost(rows)}" for m, rows in models.items()) + "."
+        + ", ".join(f"{TITLES[m]} {cost(rows)}" for m, rows in models.items()) + "."
     )  # fmt: skip
     report.text(
         "Error in %, mean ± standard deviation over draws of labels. In brackets the number of "

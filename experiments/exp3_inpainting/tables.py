@@ -20,13 +20,13 @@ from mgconv.evaluation.inpainting import (
     measure,
 )
 from mgconv.io.files import replacing
-from mgconv.recipes import NAMES
+from mgconv.recipes import TITLES
 from mgconv.reporting.pictures import labeled_strips
 from mgconv.reporting.tables import cost
 from mgconv.training.compare import has_failed
 
 MASKS = {"square": masks.square, "doodle": masks.doodle, "pepper": masks.pepper}
-WORDS = NAMES | {
+WORDS = TITLES | {
     "multigrid, generative": "Multi-grid, generative",
     "multigrid, top grid": "Multi-grid, coarse grids skipped", "mean": "Visible mean color",
     "diffusion": "Neighbor diffusion", "biharmonic": "Biharmonic surface",
@@ -111,7 +111,7 @@ def _keep(path: Path, key: str, filled: Filled) -> None:
 
 def _fill(system, pixels, visible, num_chains, seed) -> Filled:
     masked = hide(pixels, visible)
-    num_chains = num_chains if getattr(system, "is_random", True) else 1
+    num_chains = num_chains if system.is_random else 1
     total, squares, first = 0.0, 0.0, None
     for chain in range(num_chains):
         x = system.inpaint(masked, visible, seed + chain)

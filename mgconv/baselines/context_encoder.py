@@ -104,8 +104,14 @@ def _filler(size, channels, filters, seed):
     return keras.Model(inputs, layers.Activation("tanh")(x), name="filler")
 
 
+def make(config: Config, data: dict, *_) -> ContextEncoderLearner:
+    """The learner of a run, unlearned."""
+    shape = (config.batch_size, config.size, config.size, data["channels"])
+    return ContextEncoderLearner(shape, config.width, config.seed)
+
+
 class ContextEncoderModel:
-    """A learned Context Encoder: it fills, and does nothing else.
+    """A trained Context Encoder: it fills, and does nothing else.
 
     Args:
         learner: with its weights.
@@ -113,7 +119,7 @@ class ContextEncoderModel:
         data: facts of the run's data.
     """
 
-    is_random = False
+    is_random, labels = False, ()
 
     def __init__(self, learner: ContextEncoderLearner, config: Config, data: dict):
         self.learner, self.config, self.class_names = learner, config, data["class_names"]

@@ -172,8 +172,15 @@ class GanLearner(AdversarialLearner):
         return {f"synthesized/{self.shape[1]}": self.sample(labels, seed)}
 
 
+def make(config: Config, data: dict, *_) -> GanLearner:
+    """The learner of a run, unlearned."""
+    shape = (config.batch_size, config.size, config.size, data["channels"])
+    num_classes = len(data.get("labels", [0]))
+    return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
+
+
 class GanModel:
-    """A learned GAN.
+    """A trained GAN.
 
     Args:
         learner: with its weights.
@@ -181,10 +188,11 @@ class GanModel:
         data: facts of the run's data; `labels` are the classes of a conditional one.
     """
 
+    is_random = True
+
     def __init__(self, learner: GanLearner, config: Config, data: dict):
         self.learner, self.config, self.class_names = learner, config, data["class_names"]
-        if "labels" in data:
-            self.labels = data["labels"]
+        self.labels = tuple(data.get("labels", ()))
 
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images, float32 [len(labels), S, S, C]; without planes the labels do not matter.
@@ -193,13 +201,13 @@ class GanModel:
             UserError: a class that it was not trained on.
         """
         labels, size = np.asarray(labels), self.learner.shape[0]
-        strange = set(labels.tolist()) - set(getattr(self, "labels", labels.tolist()))
+        strange = set(labels.tolist()) - set(self.labels or labels.tolist())
         if strange:
             raise UserError(
-                "The GAN was trained on other classes", strange, f"It knows {self.labels}."
+                "The GAN was trained on other classes", strange, f"It knows {list(self.labels)}."
             )
         images = np.empty([len(labels), *self.learner.shape[1:]], np.float32)
-        planes = np.searchsorted(getattr(self, "labels", [0]), labels)
+        planes = np.searchsorted(self.labels or [0], labels)
         for index, first in enumerate(range(0, len(labels), size)):
             padded = np.resize(planes[first : first + size], size)
             made = self.learner.sample(tf.constant(padded), fold_in([seed, 1], index))

@@ -9,7 +9,7 @@ from absl import flags
 
 from mgconv.config import Config, make_config
 from mgconv.errors import UserError, choose
-from mgconv.recipes import BASELINES, OF_ENERGIES, RECIPES, SCALES
+from mgconv.recipes import METHODS, OF_ENERGIES, RECIPES, SCALES
 
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
@@ -145,7 +145,7 @@ def refuse_two_budgets(given: dict[str, typing.Any]) -> None:
 def refuse_unread(given: dict[str, typing.Any]) -> None:
     """Raises a UserError where a baseline is to learn and a setting of energies was given, too."""
     unread = [f"--{name}={given[name]}" for name in CONFIG_FIELDS if name in OF_ENERGIES & {*given}]
-    if given.get("method") in BASELINES and unread:
+    if given.get("method") in METHODS and not METHODS[given["method"]].is_energy_based and unread:
         found = ", ".join(unread)
         raise UserError(f"--method={given['method']} does not read", found, "Leave it out.")
 

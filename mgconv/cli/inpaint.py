@@ -12,6 +12,7 @@ from absl import flags
 
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.errors import UserError
+from mgconv.recipes import METHODS
 
 
 def define_flags(values) -> None:
@@ -45,7 +46,7 @@ def run(values) -> None:
 
     check_mask(~hidden[np.newaxis], (1, *pixels.shape))
     system = mgconv.load(folder)
-    if not hasattr(system, "inpaint"):
+    if "inpaint" not in METHODS[system.config.method].can:
         found = f"--method={system.config.method} --classes={system.config.classes}"
         remedy = "Give another; of a model a class the folder of one class."
         raise UserError(f"The run in {folder} cannot inpaint", found, remedy)

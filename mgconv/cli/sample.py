@@ -48,9 +48,9 @@ def run(values) -> None:
     from mgconv.reporting import pictures
 
     system = mgconv.load(folder, devices, **dynamics)
-    if not hasattr(system, "synthesize"):
+    if "synthesize" not in METHODS[system.config.method].can:
         raise UserError(f"The run in {folder} draws nothing", system.config.method, "See inpaint.")
-    classes = getattr(system, "labels", [0])
+    classes = system.labels or [0]
     labels = np.repeat(classes, num)
     words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]
     path = folder / "drawn" / f"{'-'.join(map(str, words))}.npy"
@@ -60,13 +60,13 @@ def run(values) -> None:
     stem = folder / "samples" / f"draw-{seed}"
     save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
     content = {"images": images}
-    if hasattr(system, "labels"):  # a model of several classes together has no label to give
+    if system.labels:  # a model of several classes together has no label to give
         content |= {"labels": labels, "class_names": np.array(system.class_names)}
     with replacing(f"{stem}.npz") as draft, draft.open("wb") as file:
         np.savez_compressed(file, **content)
     path.unlink(missing_ok=True)
     print(f"{len(images)} images: {stem}.png and {stem}.npz")
-    if system.config.method in METHODS:
+    if METHODS[system.config.method].is_energy_based:
         save_png(f"{stem}-grids.png", pictures.grids(system, seed)[0])
         print(f"The same chains at every grid: {stem}-grids.png")
 

@@ -28,7 +28,7 @@ from mgconv.cli.flags import (
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
-from mgconv.recipes import FILLERS
+from mgconv.recipes import METHODS
 from mgconv.reporting.tables import join
 
 AS_GIVEN = "as given"  # the run in which nothing is varied
@@ -78,7 +78,8 @@ def run(values) -> None:
 
     chosen, against = values["scorer"].value, values["against"].value
     weights = scorer_settings(values, [chosen])
-    fillers = {config.method for config in configs.values() if config.method in FILLERS}
+    methods = {config.method for config in configs.values()}
+    fillers = {method for method in methods if "synthesize" not in METHODS[method].can}
     if chosen and fillers:
         remedy = "Leave out --scorer, or this method."
         raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)

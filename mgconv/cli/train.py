@@ -10,7 +10,7 @@ from pathlib import Path
 from mgconv.cli.flags import config_for, define_config_flags, given_settings
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.datasets.table import load_split
-from mgconv.recipes import FILLERS, METHODS
+from mgconv.recipes import METHODS
 from mgconv.training.compare import learn_each
 
 define_flags = define_config_flags  # this program has no others
@@ -29,7 +29,7 @@ def run(values) -> None:
     images = load_split(config)
     if suggests:
         config = config_for(**given | _told(given, _batch_for(config, images)))
-    if config.classes == "each" and config.method in METHODS:
+    if config.classes == "each" and METHODS[config.method].is_energy_based:
         learn_each(config, images, folder)
     else:
         from mgconv.training.fit import learn, report
@@ -38,7 +38,8 @@ def run(values) -> None:
         report(folder, learner, seconds)
     name = shlex.quote(str(folder))
     print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {name}")
-    asked = "inpaint --image=photo.png --mask=mask.png" if config.method in FILLERS else "sample"
+    masked = METHODS[config.method].masked
+    asked = "inpaint --image=photo.png --mask=mask.png" if masked else "sample"
     print(f"Try it: python -m experiments.{asked} --run={name}")
 
 

@@ -1,22 +1,67 @@
 """From settings to the learner of a method: nets, chain starts, optimizers."""
 
-from typing import Any
+import importlib
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.context_encoder import ContextEncoderLearner
-from mgconv.baselines.gan import GANS, GanLearner
 from mgconv.chains import FromCoarser, FromData, Persistent
 from mgconv.config import Config
 from mgconv.curvature import curvature_penalty
 from mgconv.energy import EnergyNet
 from mgconv.errors import UserError
 from mgconv.multigrid import GridLearner, MultigridLearner, weight_seed
-from mgconv.recipes import BASELINES, FILLERS, METHODS
-from mgconv.training.devices import DistributedLearner
+from mgconv.recipes import METHODS
+from mgconv.training.devices import DistributedLearner, replica_share
 from mgconv.training.loop import Learner
-from mgconv.training.optimizers import changed_sums, make_optimizer
+from mgconv.training.optimizers import author_gradients, make_optimizer
+
+
+class Start(NamedTuple):
+    """What a learner is given of its training images."""
+
+    colors: np.ndarray  # [N, 1, 1, C], from which samples start
+    reference: np.ndarray  # [B, S, S, C], observed images that fill up a batch
+
+
+def build(
+    config: Config,
+    data: dict[str, Any],
+    start: Start | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Learner:
+    """The learner of a run's method.
+
+    Args:
+        config: of the run.
+        data: facts of the training data, as `fit.describe` gives them.
+        start: None for one that is to be restored.
+        strategy: of several devices that can share the method and the batch.
+
+    Raises:
+        UserError: hidden pixels are to be learned by a method that cannot.
+    """
+    row = METHODS[config.method]
+    if config.objective == "conditional" and "inpaint" not in row.can:
+        remedy = "Leave out --objective=conditional."
+        raise UserError("No hidden pixels are learned by", config.method, remedy)
+    return named(row.make)(config, data, start, strategy)
+
+
+def named(place: str) -> Any:
+    """What stands at "module:name"; a row of METHODS costs nothing until it is used."""
+    module, name = place.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def make_energy_based(
+    config: Config, data: dict[str, Any], start: Start | None, strategy
+) -> MultigridLearner:
+    """The learner of one of our energy-based models; without a start, one to be restored."""
+    shape = (config.batch_size, config.size, config.size, data["channels"])
+    colors, reference = start or (np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape))
+    return build_learner(config, colors, reference, data["num_images"], strategy)
 
 
 def build_learner(
@@ -79,7 +124,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         jit_compile=config.jit_compile,
         rate=rate,
         **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),
-        **({"change_gradients": changed_sums} if config.author_gradients else {}),
+        change_gradients=replica_share(author_gradients if config.author_gradients else None),
     )
 
 
@@ -90,21 +135,3 @@ def _build_start(config: Config, batch_shape):
         "data": FromData,
         "persistent": lambda: Persistent(pool_size, batch_shape),
     }[METHODS[config.method].chain_start]()
-
-
-def build(
-    config: Config, data: dict[str, Any], colors=None, reference=None, strategy=None
-) -> Learner:
-    """The learner of a run; without colors and reference images, one to be restored."""
-    shape = (config.batch_size, config.size, config.size, data["channels"])
-    if config.method in FILLERS:
-        return ContextEncoderLearner(shape, config.width, config.seed)
-    if config.method in BASELINES:
-        if config.objective == "conditional":
-            remedy = "Leave out --objective=conditional."
-            raise UserError("No hidden pixels are learned by", config.method, remedy)
-        num_classes = len(data.get("labels", [0]))
-        return GanLearner(GANS[config.method], shape, num_classes, config.width, config.seed)
-    if colors is None:
-        colors, reference = np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape)
-    return build_learner(config, colors, reference, data["num_images"], strategy)

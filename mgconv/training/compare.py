@@ -28,7 +28,7 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
     print(f"{entry.folder}: learning or reusing", flush=True)
     try:
-        if entry.config.classes == "each" and entry.config.method in METHODS:
+        if entry.config.classes == "each" and METHODS[entry.config.method].is_energy_based:
             return learn_each(entry.config, images, entry.folder, entry.classes)
         learner, seconds = learn(*_conditional(entry, images), entry.folder)
         return {"all": report(entry.folder, learner, seconds)}

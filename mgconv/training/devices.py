@@ -5,17 +5,20 @@ import functools
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 
+from mgconv.energy import EnergyNet
 from mgconv.errors import UserError
 from mgconv.langevin import fold_in
 from mgconv.multigrid import MultigridLearner
-from mgconv.recipes import BASELINES, METHODS
+from mgconv.recipes import METHODS
 
 REMEDY = "Give auto, cpu:2, gpu:all or gpu:2."
 WORKERS = ("of TF_CONFIG",)
+ChangeGradients = Callable[[EnergyNet, list[tf.Tensor]], list[tf.Tensor]]
 
 
 def set_up(devices: str = "auto") -> list[str]:
@@ -86,7 +89,7 @@ def make_strategy(devices: str, method: str, batch_size: int) -> tf.distribute.S
 
 
 def _is_shared(method):
-    return method not in BASELINES and METHODS[method].chain_start != "persistent"
+    return METHODS[method].chain_start not in (None, "persistent")
 
 
 def _largest_share(method, batch_size, number):
@@ -172,6 +175,31 @@ class DistributedLearner(MultigridLearner):
     @property
     def _num(self):
         return self._strategy.num_replicas_in_sync
+
+
+def replica_share(change: ChangeGradients | None = None) -> ChangeGradients:
+    """What each replica gives to the sum of gradients: its own part, or an equal part of a change.
+
+    Keras sums gradients over replicas, so each gives its mean over its own part of the batch
+    divided by their number. A change that is not linear is made of the whole batch's gradients.
+
+    Args:
+        change: (net, gradients of the whole batch) -> gradients; None changes nothing.
+    """
+
+    def shared(net, gradients):
+        replicas = tf.distribute.get_replica_context()
+        num = replicas.num_replicas_in_sync
+        if num > 1:
+            gradients = [gradient / num for gradient in gradients]
+        if change is None:
+            return gradients
+        if num == 1:
+            return change(net, gradients)
+        summed = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return [gradient / num for gradient in change(net, summed)]
+
+    return shared
 
 
 def _replica():

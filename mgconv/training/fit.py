@@ -13,8 +13,8 @@ from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.io.images import to_float
 from mgconv.multigrid import MultigridLearner
-from mgconv.recipes import FILLERS
-from mgconv.training.build import build
+from mgconv.recipes import METHODS
+from mgconv.training.build import Start, build
 from mgconv.training.devices import make_strategy, own_folder, refuse_apart
 from mgconv.training.guard import Guard
 from mgconv.training.loop import Cadence, Learner, train
@@ -77,19 +77,19 @@ def learn(
 
     def stream(first):
         labels = data.get("labels")
-        masked = config.objective == "conditional" or config.method in FILLERS
+        masked = config.objective == "conditional" or METHODS[config.method].masked
         return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
 
     stream(0)  # a batch larger than the data is reported before a folder is made
-    start = (images.colors, reference_images(images, config))
+    start = Start(images.colors, reference_images(images, config))
     if learner is None:
         facts = data | {"num_images": num_images or len(images)}
-        learner = build(config, facts, *start, strategy)
+        learner = build(config, facts, start, strategy)
         run = Run(folder, config, data)
     else:
         run = Run(folder, config, data)
         learner.reset(config.seed, *start)
-    saturated = float(np.mean(np.abs(start[1]) >= 1))
+    saturated = float(np.mean(np.abs(start.reference) >= 1))
     seconds = train(
         learner,
         stream,

@@ -35,16 +35,6 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
         return share * self._schedule(step)
 
 
-def changed_sums(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    """`author_gradients` of the whole batch: replicas sum their parts before it."""
-    replicas = tf.distribute.get_replica_context()
-    num = replicas.num_replicas_in_sync
-    if num == 1:
-        return author_gradients(net, gradients)
-    summed = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    return [gradient / num for gradient in author_gradients(net, summed)]  # and again in Keras
-
-
 def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
     """Gradients as the authors' code of 2018-01 scales and clips them.
 

@@ -10,7 +10,7 @@ from mgconv.datasets.table import DATASETS, labels_of
 from mgconv.errors import UserError
 from mgconv.evaluation.samples import LabeledSamples, comparable
 from mgconv.evaluation.synthesis import SynthesisScores
-from mgconv.recipes import NAMES
+from mgconv.recipes import TITLES
 from mgconv.reporting.scores import cells
 from mgconv.training.compare import Entry, _conditional
 
@@ -20,7 +20,7 @@ SCORES = SynthesisScores(300, 2.5, 0.1, 0.9, 0.8, 12.3, -0.0004, 0.001, 0.7, 0.6
 def test_every_panel_shows_a_data_set_by_known_methods():
     for panel in PANELS.values():
         assert panel.dataset in DATASETS
-        assert set(panel.methods) <= set(NAMES)
+        assert set(panel.methods) <= set(TITLES)
         assert "multigrid" in panel.methods
 
 
