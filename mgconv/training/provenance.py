@@ -62,7 +62,7 @@ def _hide_in_text(text: str, name: str) -> str:
     if text.startswith("--") and "=" in text:
         flag, _, value = text.partition("=")
         return f"{flag}={_hide_in_text(value, flag[2:])}"
-    if "\n" not in text and _is_path(text):
+    if _is_path(text) and (name or " " not in text):
         return _placeholder(text, name)
     return IN_WORDS.sub(lambda match: _placeholder(match[0], name), text)
 
@@ -71,7 +71,7 @@ def _is_path(text: str) -> bool:
     """Whether nothing but one absolute path is there; it may have spaces."""
     if PureWindowsPath(text).drive:
         return PureWindowsPath(text).is_absolute()
-    return re.match(r"/[\w.~+@-]", text) is not None and " /" not in text and "," not in text
+    return re.fullmatch(r"/[\w.~+@-][^,\n]*", text) is not None and " /" not in text
 
 
 def _placeholder(path: str, name: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 from conftest import refused
 from PIL import Image
 
+import mgconv
 from mgconv.config import Config, make_config
 from mgconv.io.files import read_json, write_json
 from mgconv.recipes import RECIPES, SUPERSEDED
@@ -36,9 +37,9 @@ def begin(folder, config, data):
     return run
 
 
-def test_without_git_the_commit_is_unknown(monkeypatch):
+def test_without_git_the_version_stands_in_for_the_commit(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert tracking.provenance()["commit"] == "unknown"
+    assert tracking.provenance()["commit"] == f"mgconv {mgconv.__version__}"
 
 
 # -- whose folder it is
