@@ -56,7 +56,18 @@ def test_a_result_hides_the_paths_that_a_person_is_told_to_type(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "--out=/home/me/run"])
     assert provenance.command_line().endswith("--out=/home/me/run")
     assert provenance.provenance()["command"].endswith("--out=OUT/run")
-    json.dumps(provenance.provenance())
+
+
+def test_provenance_says_what_made_a_result():
+    facts = provenance.provenance()
+    assert {"command", "commit", "versions", "device", "finished"} <= facts.keys()
+    assert {"keras", "numpy"} <= facts["versions"].keys()
+    json.dumps(facts)
+
+
+def test_without_git_the_version_stands_in_for_the_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert provenance.provenance()["commit"] == f"mgconv {mgconv.__version__}"
 
 
 def commit_recorded_in(root):

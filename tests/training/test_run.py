@@ -11,7 +11,6 @@ import pytest
 from conftest import refused
 from PIL import Image
 
-import mgconv
 from mgconv.config import Config, make_config
 from mgconv.io.files import read_json, write_json
 from mgconv.recipes import RECIPES, SUPERSEDED
@@ -35,11 +34,6 @@ def begin(folder, config, data):
     run = Run(folder, config, data)
     run.begin()
     return run
-
-
-def test_without_git_the_version_stands_in_for_the_commit(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert tracking.provenance()["commit"] == f"mgconv {mgconv.__version__}"
 
 
 # -- whose folder it is
@@ -350,10 +344,3 @@ def test_the_rate_of_a_run_is_kept_from_its_first_measurement(run):
     assert run.seconds_per_update(9.0) == 0.5
     assert run.seconds_per_update() == 0.5
     assert read_json(run.folder / "budget.json") == {"seconds_per_update": 0.5}
-
-
-def test_provenance_says_what_made_a_result():
-    told = tracking.provenance()
-    assert {"command", "commit", "versions", "device", "finished"} <= told.keys()
-    assert {"keras", "numpy"} <= told["versions"].keys()
-    json.dumps(told)
