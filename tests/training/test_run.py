@@ -15,7 +15,6 @@ from mgconv.config import Config, make_config
 from mgconv.io.files import read_json, write_json
 from mgconv.recipes import RECIPES, SUPERSEDED
 from mgconv.training import records
-from mgconv.training import run as tracking
 from mgconv.training.records import read_config, read_metrics
 from mgconv.training.run import Run
 
