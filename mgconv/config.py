@@ -5,6 +5,7 @@ Images live in [-1, 1]. The paper's constants hold on pixels 0..255, so lengths 
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 from typing import Any, get_args
@@ -53,81 +54,135 @@ _LEGAL = {
 }  # fmt: skip
 
 
-def _setting(default: Any, help: str, legal=None, choices=None, identity=True, hidden=()) -> Any:
+GROUPS = ("data", "model", "sampling", "optimization", "run")  # headings of --help
+
+
+def _setting(
+    group: str, default: Any, help: str, legal=None, choices=None, identity=True, hidden=()
+) -> Any:
     """A field of Config: default, help as a flag, bounds; whether it makes a run another run."""
     help += f": {', '.join(choices)}" if choices else ""
-    metadata = {"help": help, "legal": legal, "choices": choices, "hidden": hidden}
+    metadata = {"group": group, "help": help, "legal": legal, "choices": choices, "hidden": hidden}
     return dataclasses.field(default=default, metadata=metadata | {"identity": identity})
 
 
-def _place(default: Any, help: str, legal: str | None = None, choices=None) -> Any:
-    """A field that only says where, how much, how often: the run stays the same run."""
-    return _setting(default, help, legal, choices, identity=False)
+_data, _model, _sampling, _optimization, _run = (
+    functools.partial(_setting, group) for group in GROUPS
+)
+_place = functools.partial(_run, identity=False)  # where and how often: the run stays the same run
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Everything that decides what a run computes. Each field is a flag of the same name."""
 
-    dataset: str = _setting("digits", "data set, a row of DATASETS")
-    data_dir: str | None = _place(None, "where tfds keeps prepared data; else $TFDS_DATA_DIR")
-    image_dir: str | None = _place(None, "folder or .zip of images, instead of --dataset")
-    cache_dir: str | None = _place(None, "where decoded images are kept; else ~/.cache/mgconv")
-    classes: str = _setting("all", "all, each (a model a class), or classes by name or number")
-    split: str = _setting("train", "images to learn from: train; all, where a data set has it")
-    crop: int | None = _setting(None, "centre square cut before resizing; else the row's", ABOVE_0)
-    flip: bool = _setting(False, "mirror half of the training images left to right, at random")
-
-    objective: str = _setting("generative", "or hidden pixels: conditional", choices=OBJECTIVES)
-    method: str = _setting("multigrid", "what learns", choices=METHODS)
-    recipe: str = _setting("modern", "how it learns", choices=RECIPES, hidden=SUPERSEDED)
-    scale: str = _setting("cpu", "how much it learns", choices=SCALES)
-
-    grids: tuple[int, ...] = _setting((1, 4, 16, 64), "sizes of the grids")  # project page
-    width: float = _setting(1.0, "multiplies the number of filters of every layer", ABOVE_0)
-    top_width: float = _setting(1.0, "filters of the top grid's net over --width's", ABOVE_0)
-    batch_size: int = _setting(100, "images an update, and chains at once", FROM_2)  # author code
-    devices: str = _place("auto", "that share a batch: auto, cpu:2, gpu:all, gpu:2")
-    num_updates: int = _place(1000, "updates of every net", ABOVE_0)
-    minutes: float | None = _place(None, "instead: updates for so many minutes", ABOVE_0)
-
-    nets: str = _setting("paper", "table of nets", choices=NETS)
-    normalization: str = _setting("batch", "after convolutions", choices=NORMALIZATIONS)
-    activation: str = _setting("relu", "after that", choices=ACTIVATIONS)
-    readout_limit: float | None = _setting(
-        None, "largest norm of the weights that make f of the last map, or none", ABOVE_0
+    dataset: str = _data("digits", "name of the data set: digits, photos, celeb_a, cifar10, ...")
+    data_dir: str | None = _data(
+        None, "folder of the data sets prepared by tfds; else $TFDS_DATA_DIR", identity=False
     )
-    num_langevin_steps: int = _setting(30, "Langevin steps a grid", ABOVE_0)  # project page
-    drift: float = _setting((0.3 * PIXEL) ** 2 / 2, "factor of the energy's gradient", ABOVE_0)
-    drift_coarse: float = _setting(1.0, "drift at the coarsest (or only) net over --drift", ABOVE_0)
-    drift_end: float = _setting(1.0, "drift of a chain's last step over its first's", FROM_0)
-    noise: float = _setting(0.3 * PIXEL, "standard deviation of a step's noise", FROM_0)
-    noise_coarse: float = _setting(1.0, "noise at the coarsest (or only) net over --noise", ABOVE_0)
-    noise_end: float = _setting(1.0, "noise of a chain's last step over its first's", FROM_0)
-    reference_sigma: float | None = _setting(
+    image_dir: str | None = _data(
+        None, "folder or .zip of images, instead of --dataset", identity=False
+    )
+    cache_dir: str | None = _data(
+        None, "folder for decoded images; else ~/.cache/mgconv", identity=False
+    )
+    classes: str = _data("all", "classes: all, each (one model a class), or names or numbers")
+    split: str = _data("train", "split of the data set: train, or all where it has that")
+    crop: int | None = _data(
+        None, "side of the center square cut before resizing; else the data set's", ABOVE_0
+    )
+    flip: bool = _data(False, "mirror half of the training images left to right, at random")
+
+    objective: str = _model(
+        "generative", "whole images, or hidden pixels given the visible", choices=OBJECTIVES
+    )
+    method: str = _model("multigrid", "algorithm that trains the model", choices=METHODS)
+    recipe: str = _model("modern", "preset of how to train", choices=RECIPES, hidden=SUPERSEDED)
+    scale: str = _model("cpu", "preset of how much to train", choices=SCALES)
+
+    grids: tuple[int, ...] = _model(  # project page
+        (1, 4, 16, 64), "pixels a side of the grids, from 1 up, each dividing the next"
+    )
+    width: float = _model(1.0, "factor on the number of filters of every layer", ABOVE_0)
+    top_width: float = _model(
+        1.0, "factor on the filters of the top grid's network, on top of --width", ABOVE_0
+    )
+    batch_size: int = _optimization(  # author code
+        100, "images in an update, and chains run at once", FROM_2
+    )
+    devices: str = _place("auto", "devices that share a batch: auto, cpu:2, gpu:all, gpu:2")
+    num_updates: int = _optimization(1000, "updates of every network", ABOVE_0, identity=False)
+    minutes: float | None = _optimization(
+        None, "training time in minutes, instead of --num_updates", ABOVE_0, identity=False
+    )
+
+    nets: str = _model("paper", "table of the grids' networks", choices=NETS)
+    normalization: str = _model(
+        "batch", "normalization after each convolution", choices=NORMALIZATIONS
+    )
+    activation: str = _model("relu", "activation after each normalization", choices=ACTIVATIONS)
+    readout_limit: float | None = _model(
+        None, "largest norm of the weights that make f of the last layer, or none", ABOVE_0
+    )
+    num_langevin_steps: int = _sampling(  # project page
+        30, "Langevin steps of the chain of each grid", ABOVE_0
+    )
+    drift: float = _sampling(
+        (0.3 * PIXEL) ** 2 / 2, "factor on the energy's gradient in a Langevin step", ABOVE_0
+    )
+    drift_coarse: float = _sampling(
+        1.0, "drift of the coarsest grid's network over --drift", ABOVE_0
+    )
+    drift_end: float = _sampling(1.0, "drift of a chain's last step over its first's", FROM_0)
+    noise: float = _sampling(0.3 * PIXEL, "standard deviation of a Langevin step's noise", FROM_0)
+    noise_coarse: float = _sampling(
+        1.0, "noise of the coarsest grid's network over --noise", ABOVE_0
+    )
+    noise_end: float = _sampling(1.0, "noise of a chain's last step over its first's", FROM_0)
+    reference_sigma: float | None = _model(
         50 * PIXEL, "standard deviation of the white-noise reference, or none", ABOVE_0
     )
-    data_noise: float = _setting(0.0, "standard deviation of noise on observed images", FROM_0)
-    optimizer: str = _setting("sgd", "with momentum beta1, or", choices=("sgd", "adam"))
-    beta1: float = _setting(0.9, "momentum of sgd, beta1 of adam", SHARE)
-    learning_rate: float = _setting(0.3, "learning rate of every grid", ABOVE_0)
-    warm_up: int = _setting(0, "updates over which the learning rate rises to its value", FROM_0)
-    learning_rate_decay: float = _setting(1.0, "its factor every decay_epochs epochs", ABOVE_0)
-    decay_epochs: int = _setting(12, "epochs between decays of the learning rate", ABOVE_0)
-    curvature_penalty: float = _setting(0.0, "weight of curvature that steps overshoot by", FROM_0)
-    author_gradients: bool = _setting(False, "scale and clip gradients as the authors in 2018-01")
-    average_decay: float = _setting(0.0, "of averaged weights for samples; 0: the last", SHARE)
-    pool_size: int | None = _setting(None, "persistent chains; else ten batches", ABOVE_0)
+    data_noise: float = _optimization(
+        0.0, "standard deviation of the noise added to observed images", FROM_0
+    )
+    optimizer: str = _optimization(
+        "sgd", "optimizer of the weights; sgd has momentum --beta1", choices=("sgd", "adam")
+    )
+    beta1: float = _optimization(0.9, "momentum of sgd, beta1 of adam", SHARE)
+    learning_rate: float = _optimization(0.3, "learning rate of every grid", ABOVE_0)
+    warm_up: int = _optimization(
+        0, "updates over which the learning rate rises to its value", FROM_0
+    )
+    learning_rate_decay: float = _optimization(
+        1.0, "factor on the learning rate after every --decay_epochs epochs", ABOVE_0
+    )
+    decay_epochs: int = _optimization(12, "epochs between two decays of the learning rate", ABOVE_0)
+    curvature_penalty: float = _optimization(
+        0.0, "weight of the penalty on curvature that Langevin steps overshoot by", FROM_0
+    )
+    author_gradients: bool = _optimization(
+        False, "scale and clip gradients as the authors' code of 2018-01 does"
+    )
+    average_decay: float = _optimization(
+        0.0, "decay of the weight average used for sampling; 0 disables it", SHARE
+    )
+    pool_size: int | None = _sampling(
+        None, "number of persistent chains of pcd; else ten batches", ABOVE_0
+    )
 
-    jit_compile: bool = _setting(False, "compile chains by XLA; other draws of noise than without")
-    mixed_precision: str = _setting("float32", "of convolutions", choices=PRECISIONS)
-    seed: int = _setting(0, "of weights, chains and the order of images", INT32)
+    jit_compile: bool = _run(False, "compile the chains by XLA; the noise drawn is then another")
+    mixed_precision: str = _run("float32", "number format of convolutions", choices=PRECISIONS)
+    seed: int = _run(0, "seed of weights, chains and the order of images", INT32)
     out: str | None = _place(None, "folder of the run")
-    resume: str = _place("auto", "resume a run that is there", choices=("auto", "must", "never"))
-    on_divergence: str = _place("rollback", "what follows", choices=("rollback", "stop", "ignore"))
-    max_rollbacks: int = _place(3, "rollbacks a run at most", FROM_0)
-    deterministic: bool = _place(False, "the same bits in every run on a GPU, slower")
-    profile: int = _place(0, "updates to trace for TensorBoard's profiler", FROM_0)
+    resume: str = _place(
+        "auto", "what to do with a run already in --out", choices=("auto", "must", "never")
+    )
+    on_divergence: str = _place(
+        "rollback", "what to do when training diverges", choices=("rollback", "stop", "ignore")
+    )
+    max_rollbacks: int = _place(3, "largest number of rollbacks in a run", FROM_0)
+    deterministic: bool = _place(False, "compute the same bits in every run on a GPU; slower")
+    profile: int = _place(0, "number of updates to trace for TensorBoard's profiler", FROM_0)
     log_every: int = _place(10, "updates between two lines of metrics", ABOVE_0)
     checkpoint_every: int = _place(200, "updates between two checkpoints", ABOVE_0)
     preview_every: int = _place(200, "updates between two pictures of samples", ABOVE_0)
