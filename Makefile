@@ -20,7 +20,7 @@ exp1: $(INSTALLED)  ## experiment 1: synthesis; writes runs/exp1/SCALE/report.ht
 	$(RUN) experiments.exp1_synthesis --scale=$(SCALE) $(OPTIONS)
 
 data: $(INSTALLED)  ## prepare a data set: make data DATASET=cifar10 [DATA_DIR=...] [MANUAL=...]
-	$(RUN) mgconv.cli.prepare $(if $(DATASET),--dataset=$(DATASET)) \
+	$(BIN)/mgconv prepare $(if $(DATASET),--dataset=$(DATASET)) \
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR)) $(if $(MANUAL),--manual_dir=$(MANUAL)) $(FLAGS)
 
 tables: $(INSTALLED)  ## render the tables of README.md from results/
@@ -32,8 +32,8 @@ exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/ex
 exp3: $(INSTALLED)  ## experiment 3: inpainting; writes runs/exp3/SCALE/report.html
 	$(RUN) experiments.exp3_inpainting --scale=$(SCALE) $(OPTIONS)
 
-sweep: $(INSTALLED)  ## learn every combination of settings: make sweep FLAGS="--vary=drift=0.01,0.02 ..."
-	$(RUN) mgconv.cli.sweep --scale=$(SCALE) $(OPTIONS)
+sweep: $(INSTALLED)  ## train every combination of settings: make sweep FLAGS="--vary=drift=0.01,0.02 ..."
+	$(BIN)/mgconv sweep --scale=$(SCALE) $(OPTIONS)
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) pytest -q -n 2 --dist worksteal $(FLAGS)

@@ -1,6 +1,8 @@
 """Forwards to `mgconv sample`: saved runs print this command."""
 
-import runpy
+import sys
+
+from mgconv.__main__ import main
 
 if __name__ == "__main__":
-    runpy.run_module("mgconv.cli.sample", run_name="__main__")
+    main(["sample", *sys.argv[1:]])

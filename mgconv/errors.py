@@ -13,11 +13,15 @@ class UserError(Exception):
 
 
 def choose(what: str, name: str, known: Iterable[str], hidden: Iterable[str] = ()) -> str:
-    """`name` if it is one of `known` or `hidden`; else a UserError with the near known names."""
+    """`name` if it is one of `known` or `hidden`; else a UserError with the near known names.
+
+    Case is ignored to find what is near: CIFAR10 is nearest to cifar10.
+    """
     known = list(known)
     if name in (*known, *hidden):
         return name
-    near = difflib.get_close_matches(str(name), known, n=2)
+    folded = {one.lower(): one for one in known}
+    near = [folded[one] for one in difflib.get_close_matches(str(name).lower(), folded, n=2)]
     remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
     raise UserError(f"Unknown {what}", f'"{name}"', remedy)
 

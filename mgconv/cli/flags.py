@@ -44,8 +44,17 @@ def _preset_values(name: str, scales: dict[str, dict] | None) -> str:
     rows = {} if default is None else {"default": default}
     for presets in (RECIPES, SCALES, scales or {}):
         rows |= {row: preset[name] for row, preset in presets.items() if name in preset}
-    texts = [f"{row} {v:.3g}" if isinstance(v, float) else f"{row} {v}" for row, v in rows.items()]
+    texts = [f"{row} {_shown(value)}" for row, value in rows.items()]
     return f" [{'; '.join(texts)}]" if texts else ""
+
+
+def _shown(value: typing.Any) -> str:
+    """A value as it is given to its flag."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
@@ -95,16 +104,19 @@ def _read_or_none(name: str, text: str) -> float | None:
 
 def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:
     """--scorer, one of them, and the flags of its weights."""
-    text = "who scorers: classifier, keras, inception2015, torch_fidelity"
+    from mgconv.evaluation.scorers import SCORERS
+
+    rows = "; ".join(f"{name}, {row.about}" for name, row in SCORERS.items())
+    text = f"network that scores the samples: {rows}"
     flags.DEFINE_string("scorer", default, text, flag_values=values)
     define_scorer_flags(values)
 
 
 def define_scorer_flags(values: flags.FlagValues) -> None:
     """Flags of the weights of a scorer."""
-    text = "weights of a scorer other than classifier; nothing is downloaded"
+    text = "file with the weights of a scorer other than classifier; nothing is downloaded"
     flags.DEFINE_string("scorer_path", None, text, flag_values=values)
-    text = "SHA-256 of that file, where it is not the published one"
+    text = "SHA-256 of the file in --scorer_path, where it is not the published one"
     flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
 
 
@@ -112,12 +124,18 @@ def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> di
     """What those flags say to the scorers of these names, as `make_scorer` takes it.
 
     Raises:
-        UserError: none of them reads weights, and some were given.
+        UserError: an unknown scorer, no such file, or none that reads it.
     """
+    from mgconv.evaluation.scorers import SCORERS
+    from mgconv.io.files import existing_file
+
+    known = {name and choose("scorer", name, SCORERS) for name in names}
     given = {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
-    if given["path"] and {*names} <= {None, "classifier"}:
+    if given["path"] and known <= {None, "classifier"}:
         remedy = "Name the scorer, too: keras, inception2015 or torch_fidelity."
         raise UserError("No scorer reads --scorer_path", given["path"], remedy)
+    if given["path"]:
+        existing_file(given["path"], "Give the file of the weights by --scorer_path.")
     return given
 
 

@@ -1,4 +1,4 @@
-"""Fill the hidden part of a picture with a learned model; the rest of it stays as it is.
+"""Fill the hidden part of a picture with a trained model; the rest of it stays as it is.
 
 mgconv inpaint --run=runs/faces --image=photo.jpg --mask=mask.png --num=4
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from absl import flags
 
+from mgconv.cli.checks import check_run
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.errors import UserError
-from mgconv.recipes import METHODS
 
 
 def define_flags(values) -> None:
     """Flags of this program."""
     flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
-    flags.DEFINE_string("image", None, "the picture", flag_values=values)
-    flags.DEFINE_string("mask", None, "picture of the same size, white hides", flag_values=values)
-    flags.DEFINE_integer("num", 4, "versions to make", 1, flag_values=values)
+    flags.DEFINE_string("image", None, "picture to fill, of any size", flag_values=values)
+    flags.DEFINE_string("mask", None, "picture of that size, white hides", flag_values=values)
+    flags.DEFINE_integer("num", 4, "number of versions to make", 1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "seed of the chains", 0, flag_values=values)
-    flags.DEFINE_string("out", "inpainted", "begin of the names of the files", flag_values=values)
+    flags.DEFINE_string("out", "inpainted", "start of the files' names", flag_values=values)
 
 
 def run(values) -> None:
@@ -31,13 +31,11 @@ def run(values) -> None:
 
     from mgconv.datasets.decoding import read_picture
     from mgconv.io.images import save_png
-    from mgconv.training.records import read_config
 
-    for name in ("run", "image", "mask"):
+    channels = check_run(values["run"].value, "inpaint")[1]["channels"]
+    for name in ("image", "mask"):
         if values[name].value is None:
-            raise UserError(f"--{name} is missing", "nothing", "--help says what to give.")
-    folder = Path(values["run"].value)
-    channels = read_config(folder)[1]["channels"]
+            raise UserError(f"--{name} is missing", "no picture", "--help says what to give.")
     pixels = read_picture(values["image"].value, channels)
     hidden = read_picture(values["mask"].value, 1) >= 128
     start_tensorflow()
@@ -45,11 +43,7 @@ def run(values) -> None:
     from mgconv.evaluation.inpainting import check_mask, inpaint_picture
 
     check_mask(~hidden[np.newaxis], (1, *pixels.shape))
-    system = mgconv.load(folder)
-    if "inpaint" not in METHODS[system.config.method].can:
-        found = f"--method={system.config.method} --classes={system.config.classes}"
-        remedy = "Give another; of a model a class the folder of one class."
-        raise UserError(f"The run in {folder} cannot inpaint", found, remedy)
+    system = mgconv.load(Path(values["run"].value))
     for index in range(values["num"].value):
         done = inpaint_picture(system, pixels, ~hidden, values["seed"].value + index)
         path = f"{values['out'].value}-{index}.png"

@@ -1,4 +1,4 @@
-"""What a person looks at before training: sizes, classes, range, colors, 64 images at each grid.
+"""Show a data set before training: sizes, classes, colors, 64 images at each grid.
 
 mgconv inspect --dataset=digits
 mgconv inspect --image_dir=photos.zip --grids=1,4,16,32
@@ -6,9 +6,9 @@ mgconv inspect --image_dir=photos.zip --grids=1,4,16,32
 
 from pathlib import Path
 
+from mgconv.cli.checks import check_data
 from mgconv.cli.flags import config_for, define_config_flags, given_settings
 from mgconv.cli.program import main, start_tensorflow
-from mgconv.datasets.table import load_split
 
 FIELDS = ("dataset", "data_dir", "image_dir", "cache_dir", "split", "crop", "grids", "out")
 
@@ -23,14 +23,16 @@ def run(values) -> None:
     """Prints facts of a split and writes DATASET-SPLIT.png."""
     import numpy as np
 
+    from mgconv.datasets.table import load_split
     from mgconv.io.images import save_png, to_float, to_uint8
     from mgconv.reporting.pictures import labeled_strips
 
     config = config_for(**given_settings(values))
+    check_data(config)
     start_tensorflow()
     from mgconv.grids import downsample
 
-    images = load_split(config)  # tells what was skipped
+    images = load_split(config)  # reports what was skipped
     sample = to_float(images.some(64))
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     colors = images.colors

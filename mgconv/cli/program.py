@@ -1,21 +1,25 @@
 """The main() of every program. No TensorFlow before flags are parsed."""
 
 import contextlib
+import dataclasses
 import importlib
 import logging
 import os
 import re
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
 
-from mgconv.config import Config
+from mgconv.config import GROUPS, Config
 from mgconv.errors import UserError
 
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
+OWN = "this program"  # the heading of flags that are no setting of Config
+GROUP_OF = {field.name: field.metadata["group"] for field in dataclasses.fields(Config)}
 
 
 def start_tensorflow(devices: str | None = None) -> None:
@@ -75,10 +79,26 @@ def main(
         print(f"{str(stop) or 'Interrupted'}. To resume: {command}", flush=True)
 
 
+def command(words: str) -> str:
+    """`mgconv WORDS` as a person can type it where this process was started."""
+    is_script = Path(sys.argv[0]).stem == "mgconv"
+    return f"{'mgconv' if is_script else 'python -m mgconv'} {words}"
+
+
 def _help(about: str, values: flags.FlagValues) -> str:
-    lines = [about.strip(), "", "Flags, each --name=value:"]
-    for name in values:
-        default = values[name].default
-        shown = "" if default is None else f" [default {default}]"
-        lines.append(f"  --{name}: {values[name].help}{shown}")
+    """What the program does, and its flags by group."""
+    lines = [about.strip(), "", "Flags, each --name=value; true or false also --name, --noname."]
+    for group in (OWN, *GROUPS):
+        names = [name for name in values if GROUP_OF.get(name, OWN) == group]
+        if names:
+            lines += ["", f"{group.capitalize()}:", *(_flag(values[name]) for name in names)]
     return "\n".join(lines)
+
+
+def _flag(flag: flags.Flag) -> str:
+    shown = "" if flag.default in (None, []) else f" [default {str(flag.default).lower()}]"
+    text = " ".join(f"--{flag.name}: {flag.help}{shown}".split())
+    return textwrap.fill(
+        text, 100, initial_indent="  ", subsequent_indent="      ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

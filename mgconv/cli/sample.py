@@ -1,4 +1,4 @@
-"""Draw images from a finished run: pictures and a uint8 .npz under the run's folder.
+"""Draw images from a trained model: pictures and an .npz in the folder of its run.
 
 mgconv sample --run=runs/digits-3-multigrid-modern-0 --num=64
 """
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from absl import flags
 
-from mgconv.cli.flags import define_config_flags, given_settings
+from mgconv.cli.checks import check_run
+from mgconv.cli.flags import CONFIG_FIELDS, define_config_flags, given_settings
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.config import Dynamics
-from mgconv.errors import UserError
 from mgconv.recipes import METHODS
 
 DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
@@ -24,6 +24,8 @@ def define_flags(values) -> None:
     flags.DEFINE_integer("num", 64, "images to draw, of each class", 1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "seed of the draw", 0, flag_values=values)
     define_config_flags(values, (*DYNAMICS, "devices"))
+    for name in DYNAMICS:
+        values[name].help = f"{CONFIG_FIELDS[name].metadata['help']}; else the run's own"
 
 
 def run(values) -> None:
@@ -37,8 +39,7 @@ def run(values) -> None:
     from mgconv.io.files import replacing
     from mgconv.io.images import enlarge, save_png, tile
 
-    if values["run"].value is None:
-        raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
+    check_run(values["run"].value, "synthesize")
     folder, num, seed = Path(values["run"].value), values["num"].value, values["seed"].value
     given = given_settings(values)
     devices = given.get("devices", "auto")
@@ -48,8 +49,6 @@ def run(values) -> None:
     from mgconv.reporting import pictures
 
     system = mgconv.load(folder, devices, **dynamics)
-    if "synthesize" not in METHODS[system.config.method].can:
-        raise UserError(f"The run in {folder} draws nothing", system.config.method, "See inpaint.")
     classes = system.labels or [0]
     labels = np.repeat(classes, num)
     words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]

@@ -1,4 +1,4 @@
-"""Learn one model of any images.
+"""Train one model on any images.
 
 mgconv train --dataset=digits --classes=3
 mgconv train --image_dir=photos.zip
@@ -7,52 +7,59 @@ mgconv train --image_dir=photos.zip
 import shlex
 from pathlib import Path
 
+from mgconv.cli.checks import check_data
 from mgconv.cli.flags import config_for, define_config_flags, given_settings
-from mgconv.cli.program import main, start_tensorflow
-from mgconv.datasets.table import load_split
-from mgconv.recipes import METHODS
-from mgconv.training.compare import learn_each
+from mgconv.cli.program import command, main, start_tensorflow
+from mgconv.config import Config
+from mgconv.recipes import METHODS, OF_ENERGIES
 
 define_flags = define_config_flags  # this program has no others
 
 
 def run(values) -> None:
     """Trains what the flags describe and says where the run lies."""
+    from mgconv.datasets.table import load_split
+
     given = given_settings(values)
-    config_for(**given)  # what is wrong is reported before TensorFlow starts
+    source = check_data(config_for(**given))
     start_tensorflow(given.get("devices"))
     suggests = _wants_suggestions(given)
     if suggests:
-        given |= _told(given, _nets_for(given))
+        given |= _left_open(given, _nets_for(given, source))
     config = config_for(**given)
     folder = Path(config.out or default_folder(config))
     images = load_split(config)
     if suggests:
-        config = config_for(**given | _told(given, _batch_for(config, images)))
+        config = config_for(**given | _left_open(given, _batch_for(config, images)))
+    _train(config, images, folder)
+    name = shlex.quote(str(folder))
+    print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {name}")
+    masked = METHODS[config.method].masked
+    words = "inpaint --image=photo.png --mask=mask.png" if masked else "sample"
+    print(f"Try it: {command(f'{words} --run={name}')}")
+
+
+def _train(config, images, folder):
     if config.classes == "each" and METHODS[config.method].is_energy_based:
+        from mgconv.training.compare import learn_each
+
         learn_each(config, images, folder)
     else:
         from mgconv.training.fit import learn, report
 
         learner, seconds = learn(config, images, folder)
         report(folder, learner, seconds)
-    name = shlex.quote(str(folder))
-    print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {name}")
-    masked = METHODS[config.method].masked
-    asked = "inpaint --image=photo.png --mask=mask.png" if masked else "sample"
-    print(f"Try it: python -m experiments.{asked} --run={name}")
 
 
 def _wants_suggestions(given: dict) -> bool:
-    """Whether a person has images of their own and did not say how much to learn."""
+    """Whether a person has images of their own and did not say how much to train."""
     return given.get("dataset") == "image_dir" and "image_dir" in given and "scale" not in given
 
 
-def _nets_for(given: dict):
+def _nets_for(given: dict, source):
     from mgconv.cli.suggest import suggest_nets
-    from mgconv.datasets.archives import image_files
 
-    return suggest_nets(image_files(given["image_dir"]), _num_gpus(), given.get("crop"))
+    return suggest_nets(source, _num_gpus(), given.get("crop"))
 
 
 def _batch_for(config, images):
@@ -70,13 +77,16 @@ def _num_gpus():
     return len(tf.config.get_visible_devices("GPU"))  # none by --devices=cpu:2
 
 
-def _told(given: dict, suggested: dict) -> dict:
-    """The settings among these that were left open; says which and why."""
-    left_open = {name: choice for name, choice in suggested.items() if name not in given}
-    for name, (value, why) in left_open.items():
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        print(f"--{name}={shown}: {why}", flush=True)
-    return {name: value for name, (value, _) in left_open.items()}
+def _left_open(given: dict, suggested: dict) -> dict:
+    """The suggested settings that were left open and that the method reads; says which and why."""
+    names = set(suggested) - set(given)
+    if not METHODS[given.get("method", Config.method)].is_energy_based:
+        names -= OF_ENERGIES | {"batch_size"}  # a baseline has a batch of its own
+    for name, (value, why) in suggested.items():
+        if name in names:
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            print(f"--{name}={shown}: {why}", flush=True)
+    return {name: suggested[name][0] for name in names}
 
 
 def default_folder(config) -> Path:

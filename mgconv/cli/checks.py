@@ -1,0 +1,61 @@
+"""What is checked before TensorFlow is imported: the paths and names that a person gave."""
+
+from pathlib import Path
+from typing import Any
+
+from mgconv.cli.program import command
+from mgconv.config import Config
+from mgconv.errors import UserError, choose
+from mgconv.recipes import METHODS
+
+ELSEWHERE = {  # a task that a model cannot do -> what to do instead
+    "synthesize": "It fills pictures: see mgconv inpaint.",
+    "inpaint": "Give another; of a model a class the folder of one class.",
+}
+
+
+def check_data(config: Config):
+    """The source of the config's images, or None where only TensorFlow can read it.
+
+    Raises:
+        UserError: no such folder or zip, no image in it, no such split or class.
+    """
+    from mgconv.datasets.table import DATASETS, choose_classes
+
+    row = DATASETS[choose("data set", config.dataset, DATASETS)]
+    if row.prepared and config.image_dir is None:
+        _check_data_dir(config)
+        return None
+    source = row.read(config.split, config.data_dir, config.image_dir)
+    choose_classes(config.classes, source.class_names)
+    return source
+
+
+def _check_data_dir(config: Config) -> None:
+    place = config.data_dir
+    if place and "://" not in place and not Path(place).expanduser().is_dir():
+        remedy = f"Run: {command(f'prepare --dataset={config.dataset} --data_dir={place}')}"
+        raise UserError(f'No prepared "{config.dataset}" in', place, remedy)
+
+
+def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
+    """Config and facts of the data of the run in a folder, whose model can do a task.
+
+    Args:
+        folder: of the run.
+        task: "synthesize" or "inpaint".
+
+    Raises:
+        UserError: no folder, no run in it, or a model that cannot do this.
+    """
+    from mgconv.training.records import read_config
+
+    if folder is None:
+        raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
+    config, data = read_config(Path(folder))
+    row = METHODS[config.method]
+    in_parts = config.classes == "each" and row.is_energy_based  # each class has its own model
+    if task not in row.can or (task == "inpaint" and in_parts):
+        found = f"--method={config.method} --classes={config.classes}"
+        raise UserError(f"The run in {folder} cannot {task}", found, ELSEWHERE[task])
+    return config, data
