@@ -81,8 +81,9 @@ def main(
 
 def command(words: str) -> str:
     """`mgconv WORDS` as a person can type it where this process was started."""
-    is_script = Path(sys.argv[0]).stem == "mgconv"
-    return f"{'mgconv' if is_script else 'python -m mgconv'} {words}"
+    from mgconv.training.provenance import started_as
+
+    return f"{'mgconv' if started_as() == ['mgconv'] else 'python -m mgconv'} {words}"
 
 
 def _help(about: str, values: flags.FlagValues) -> str:

@@ -79,8 +79,16 @@ def _placeholder(path: str, name: str) -> str:
 
 
 def _arguments() -> list[str]:
+    return [*started_as(), *sys.argv[1:]]
+
+
+def started_as() -> list[str]:
+    """The words that start this program: the script mgconv, or python -m and a module."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return ["python", "-m", spec.name if spec else Path(sys.argv[0]).name, *sys.argv[1:]]
+    if spec is None and Path(sys.argv[0]).stem == "mgconv":
+        return ["mgconv"]
+    name = spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).name
+    return ["python", "-m", name]
 
 
 def _commit() -> str:

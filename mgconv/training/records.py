@@ -14,6 +14,8 @@ from mgconv.io.files import FOREIGN, read_json
 
 CONFIG_FILE = "config.json"
 
+FORMAT = 1  # of a run's folder; runs of before there was a number are read as this one
+
 MAX_SIZE, MAX_WIDTH, MAX_BATCH = 1024, 8, 65536  # of a run
 
 MAX_VALUES = 2**31  # of the images or persistent chains that are held at once
@@ -56,10 +58,12 @@ def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
     called `modern` before there was --readout_limit is called `modern_gains` since.
 
     Raises:
-        UserError: there is no run of this program, or none of a size that it could have.
+        UserError: there is no run of this program, a newer version wrote it, or it has a size that
+            no run of this program has.
     """
     path = Path(folder) / CONFIG_FILE
     content = read_json(path)
+    _check_format(path, content.get("format", FORMAT))
     values, data = content.get("config"), content.get("data")
     known = typing.get_type_hints(Config)
     if not isinstance(values, dict) or not isinstance(data, dict):
@@ -81,6 +85,14 @@ def read_config(folder: Path) -> tuple[Config, dict[str, Any]]:
     config = Config(**values)
     refuse_giant(config, data["channels"], f"Cannot use {path}")
     return config, data
+
+
+def _check_format(path: Path, number: Any) -> None:
+    if type(number) is not int or number < 1:
+        raise UserError(f"Cannot use {path}", f"format {number}", FOREIGN)
+    if number > FORMAT:
+        what = f"{path.parent} was written by a newer mgconv (format {number})"
+        raise UserError(what, f"this one reads up to format {FORMAT}", "Upgrade mgconv.")
 
 
 def refuse_giant(config: Config, channels: int, what: str = "Too large") -> None:

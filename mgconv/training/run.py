@@ -13,7 +13,14 @@ from mgconv.config import Config
 from mgconv.errors import UserError, brief
 from mgconv.io.files import read_json, replace_file, strict, write_json
 from mgconv.io.images import enlarge, save_png, tile, to_uint8
-from mgconv.training.records import CONFIG_FILE, is_a, read_config, read_events, read_lines
+from mgconv.training.records import (
+    CONFIG_FILE,
+    FORMAT,
+    is_a,
+    read_config,
+    read_events,
+    read_lines,
+)
 
 NUM_SHOWN = 16  # images a strip of a preview
 
@@ -50,7 +57,7 @@ class Run:
         if self._is_begun():
             self._check_same(self._config, self._data)
         content = {"config": dataclasses.asdict(self._config), "data": self._data}
-        write_json(self.folder / CONFIG_FILE, content)
+        write_json(self.folder / CONFIG_FILE, {"format": FORMAT} | content)
 
     def _is_begun(self):
         try:

@@ -168,6 +168,30 @@ def test_what_was_called_modern_before_its_readout_had_a_limit_is_modern_gains(t
     assert "normalization kernels -> standardized" in told
 
 
+def test_a_run_of_a_newer_mgconv_is_refused_in_one_line_and_left_alone(tmp_path, tiny):
+    text = broken_config(lambda content: {"format": 2, "config": "of then"})  # no more is known
+    (tmp_path / "config.json").write_text(text)
+    for call in (lambda: read_config(tmp_path), lambda: begin(tmp_path, tiny(), DATA)):
+        told = refused(call)
+        assert told.startswith(f"{tmp_path} was written by a newer mgconv (format 2)")
+        assert told.endswith("Upgrade mgconv.")
+    assert (tmp_path / "config.json").read_text() == text
+
+
+def test_a_run_has_its_format_and_one_of_before_there_was_a_number_is_read(tmp_path, tiny):
+    begin(tmp_path, tiny(), DATA)
+    content = json.loads((tmp_path / "config.json").read_text())
+    assert content.pop("format") == 1
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    assert read_config(tmp_path) == (tiny(), DATA)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "2", None, True, [1]])
+def test_a_format_that_is_no_number_is_told(number, tmp_path):
+    (tmp_path / "config.json").write_text(broken_config(lambda found: {"format": number} | found))
+    assert "Cannot use" in refused(lambda: read_config(tmp_path))
+
+
 def test_a_config_json_that_is_no_text_is_told(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
     refused(lambda: read_config(tmp_path))
