@@ -1,22 +1,28 @@
-"""Table 1: samples of every method predictions by each scorer, with controls, beside the page."""
+"""Table 1: samples of every method by each scorer, with controls, beside the project page."""
 
+import dataclasses
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from experiments import paper as page
+from experiments import paper
 from mgconv.datasets.cache import cache_root
 from mgconv.datasets.table import labels_of
 from mgconv.evaluation.samples import LabeledSamples, class_mean_control
 from mgconv.evaluation.scorers import make_scorer
 from mgconv.evaluation.synthesis import draw, weights_key
 from mgconv.recipes import TITLES
-from mgconv.reporting.scores import REFERENCE, about_scorer, cells, header, score_all
-from mgconv.reporting.tables import cost, parameters
+from mgconv.reporting.cells import Column, Record
+from mgconv.reporting.scores import REFERENCE, about_scorer, score_all, score_columns, score_records
+from mgconv.reporting.tables import COST, Table, cost_records
 from mgconv.training.compare import Entry, has_failed
 
-MORE = ["models x updates / seconds", "parameters a model", "page: Inception score, CIFAR-10"]
+MORE = (
+    dataclasses.replace(COST, heading="models x updates / seconds"),
+    Column("parameters a model", ("{:,.0f}",), "note"),
+    Column("project page: Inception score, CIFAR-10", ("{reported:.3f}",), "paper"),
+)
 
 
 def draw_all(learned: dict[str, Entry], like, most: int, seed: int) -> dict[str, LabeledSamples]:
@@ -94,21 +100,29 @@ def add_tables(report, samples, facts, training, test, folder, config, scorers) 
         report.text(about_scorer(scorer, reads_classes, test))
         cache = cache_root(config.cache_dir) / "predictions"
         rows = [row for systems in sets for row in score_all(systems, scorer, reads_classes, cache)]
-        table = _table(rows, facts, header(scorer, reads_classes) + MORE)
-        report.table(**table)
-        kept[name] = {"identity": scorer.identity, "scores": rows, "table": table}
+        columns = (*score_columns(scorer, reads_classes), *MORE)
+        table = Table(columns, tuple(_records(rows, facts, config.seed)))
+        report.table(table)
+        kept[name] = {"identity": scorer.identity, "scores": rows, "table": table.to_json()}
     return {"scorers": kept}
 
 
-def _table(rows: list[dict], facts: dict, head: list[str]) -> dict:
-    """Cells of every row, with costs and the page; a method that failed is a row, too."""
-    costs = {TITLES[m]: (cost(spent), parameters(spent)) for m, spent in facts.items()}
-    cells_of = [[*cells(row), *costs.get(row["system"], "--"), _page(row)] for row in rows]
-    failed = [TITLES[method] for method, spent in facts.items() if has_failed(spent)]
-    return {
-        "header": head,
-        "rows": cells_of + [[name, "diverged", *"-" * (len(head) - 2)] for name in failed],
-    }
+def _records(rows: list[dict], facts: dict, seed: int) -> list[Record]:
+    """Scores, costs, what the project page reports; a method that failed is a row, too."""
+    spent = {TITLES[method]: found for method, found in facts.items()}
+    records = []
+    for row in rows:
+        name = row["system"]
+        records += score_records(row, seed) + cost_records(name, spent.get(name), seed)
+        records.append(Record(name, "parameters a model", _parameters(spent.get(name)), seed=seed))
+        records.append(Record(name, "reported", _reported(name), seed=seed))
+    failed = [name for name, found in spent.items() if has_failed(found)]
+    return records + [Record(name, "classes", "diverged", seed=seed) for name in failed]
+
+
+def _parameters(facts: dict[str, dict] | None) -> int | None:
+    """Of one model; None where none was trained."""
+    return facts and sum(next(iter(facts.values()))["parameters"].values())
 
 
 def _systems(named, labels, training, test, seed) -> dict[str, LabeledSamples]:
@@ -123,6 +137,5 @@ def _systems(named, labels, training, test, seed) -> dict[str, LabeledSamples]:
     } | drawn
 
 
-def _page(row: dict) -> str:
-    name = row["system"]
-    return page.TABLE_1.get("Real images" if name.startswith("Real") else name, "-")
+def _reported(name: str) -> float | None:
+    return paper.TABLE_1.get("Real images" if name.startswith("Real") else name)

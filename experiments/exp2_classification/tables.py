@@ -4,34 +4,36 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import paper as page
+from experiments import paper
 from experiments.comparison import alarm
 from mgconv.io.files import write_json
 from mgconv.recipes import TITLES
+from mgconv.reporting.cells import Column, Record
 from mgconv.reporting.pictures import labeled_strips, to_picture
 from mgconv.reporting.report import Report
-from mgconv.reporting.tables import cost
+from mgconv.reporting.tables import COST, Table, cost, cost_records
 from mgconv.training.compare import has_failed
+from mgconv.training.provenance import hide_paths
 
 WORDS = TITLES | {
     "untrained": "Multi-grid's nets untrained", "pixels": "Raw pixels", "hog": "HOG",
     "supervised": "Supervised CNN, same structure",
 }  # fmt: skip
-ROWS_2 = (*page.TABLE_2, "untrained", "pixels", "hog")
+ROWS_2 = (*paper.TABLE_2, "untrained", "pixels", "hog")
 ROWS_3 = ("dcgan", "supervised", "single_grid", "multigrid", "untrained")
 
 
 def write_report(results: dict, folder: Path) -> Path:
-    """Adds the tables to the results, writes them and the report; returns the page's path."""
+    """Adds the tables to the results, writes them and the report; returns the path of its page."""
     nums = results["nums"]
     tables = {
-        "table2": table(results, "svm", ROWS_2, page.TABLE_2, page.QUOTED_2),
-        "table3": table(results, "cnn", ROWS_3, page.TABLE_3, page.QUOTED_3),
+        "table2": table(results, "svm", ROWS_2, paper.TABLE_2, paper.QUOTED_2),
+        "table3": table(results, "cnn", ROWS_3, paper.TABLE_3, paper.QUOTED_3),
     }
     results["panels"] = {
-        "classification": {"scorers": {name: {"table": t} for name, t in tables.items()}}
+        "classification": {"scorers": {n: {"table": t.to_json()} for n, t in tables.items()}}
     }
-    write_json(folder / "results.json", results)
+    write_json(folder / "results.json", hide_paths(results))
     config, models = results["config"], results["models"]
     report = Report(folder, "Experiment 2: features for classification")
     alarm(report, models)
@@ -48,11 +50,12 @@ def write_report(results: dict, folder: Path) -> Path:
         "draws, S where the classes could not be balanced (drawn by their frequencies), N where "
         "the solver did not converge in every draw. Against multi-grid: the mean difference over "
         "the same draws ± its standard error. The test set alone makes an error of 30 % uncertain "
-        f"by {100 * np.sqrt(0.21 / results['num_test']):.1f}. Rows marked `quoted` are the page's."
+        f"by {100 * np.sqrt(0.21 / results['num_test']):.1f}. Rows marked `quoted` are those of "
+        "the project page."
     )
     for name, title in (("table2", "Table 2: L2-SVM"), ("table3", "Table 3: CNN on all grids")):
         report.heading(title)
-        report.table(**tables[name])
+        report.table(tables[name])
     report.figure("errors", _errors(results, nums), "Error against the number of labels; bars: "
                   "standard deviation over draws.")  # fmt: skip
     if "multigrid" in results["svm"]:
@@ -67,47 +70,60 @@ def _add_figures_of_multigrid(report, results, folder, num) -> None:
                   "stretched. Look for: edges and blobs of color rather than noise.")  # fmt: skip
 
 
-def table(results: dict, kind: str, names, figures: dict, quoted: dict) -> dict:
-    """Header and rows: for every number of labels our error, and the page's."""
-    header, nums = [""], results["nums"]
-    for num in nums:
-        header += [f"{num} labels", "against multi-grid"]
-    header += ["page: 1000 / 2000 / 4000 labels", "updates / seconds"]
-    found, rows = results[kind], []
+def table(results: dict, kind: str, names, figures: dict, quoted: dict) -> Table:
+    """For every number of labels our error, and those that the project page reports."""
+    nums, models, seed = results["nums"], results["models"], results["config"]["seed"]
+    columns = [column for num in nums for column in _columns(num)]
+    reported = Column("project page: 1000 / 2000 / 4000 labels", ("{reported}",), "paper")
+    records = []
     for name in names:
-        cells = [WORDS[name]]
-        for num in nums:
-            cells += _cells(found, name, num, results["models"])
-        spent = results["models"].get(name)
-        cells += [_page(figures.get(name)), cost(spent) if spent else "-"]
-        rows.append(cells)
-    blank = ["quoted"] * 2 * len(nums)
-    rows += [[name, *blank, _page(errors), "-"] for name, errors in quoted.items()]
-    return {"header": header, "rows": rows}
+        row = WORDS[name]
+        records += [x for num in nums for x in _records(results[kind], name, num, models, seed)]
+        records.append(Record(row, "reported", _reported(figures.get(name)), seed=seed))
+        records += cost_records(row, models.get(name), seed)
+    for row, errors in quoted.items():
+        blank = [name for num in nums for name in (f"error {num}", f"against {num}")]
+        records += [Record(row, name, "quoted", seed=seed) for name in blank]
+        records.append(Record(row, "reported", _reported(errors), seed=seed))
+    return Table((*columns, reported, COST), tuple(records))
 
 
-def _cells(found: dict, name: str, num: int, models: dict) -> list[str]:
+def _columns(num: int) -> list[Column]:
+    marked = f" ({{draws {num}:.0f}}{{marks {num}}})"
+    return [
+        Column(f"{num} labels", (f"{{error {num}:.1f}}", marked)),
+        Column("against multi-grid", (f"{{against {num}:+.1f}}",)),
+    ]
+
+
+def _records(found: dict, name: str, num: int, models: dict, seed: int) -> list[Record]:
+    """The quantities of `_columns`: percent, each ± what it says of itself."""
+    row = WORDS[name]
     if name in models and has_failed(models[name]):
-        return ["diverged", "-"]
-    draws = [row for row in found.get(name, []) if row["labels"] == num]
+        return [Record(row, f"error {num}", "diverged", seed=seed)]
+    draws = [draw for draw in found.get(name, []) if draw["labels"] == num]
     if not draws:
-        return ["not run", "-"]
-    errors = 100 * np.array([row["error"] for row in draws])
-    marks = "" if all(row["balanced"] for row in draws) else " S"
-    marks += "" if all(row.get("converged", True) for row in draws) else " N"
-    ours = f"{errors.mean():.1f} ± {errors.std(ddof=1):.1f} ({len(draws)}{marks})"
-    others = [row["error"] for row in found.get("multigrid", []) if row["labels"] == num]
-    if name == "multigrid" or not others:
-        return [ours, "-"]
-    paired = errors - 100 * np.array(others)
-    error = paired.std(ddof=1) / len(paired) ** 0.5
-    return [ours, f"{paired.mean():+.1f} ± {error:.1f}"]
+        return [Record(row, f"error {num}", "not run", seed=seed)]
+    errors = 100 * np.array([draw["error"] for draw in draws])
+    marks = "" if all(draw["balanced"] for draw in draws) else " S"
+    marks += "" if all(draw.get("converged", True) for draw in draws) else " N"
+    records = [
+        Record(row, f"error {num}", errors.mean(), errors.std(ddof=1), seed),
+        Record(row, f"draws {num}", len(draws), seed=seed),
+        Record(row, f"marks {num}", marks, seed=seed),
+    ]
+    others = [draw["error"] for draw in found.get("multigrid", []) if draw["labels"] == num]
+    if name != "multigrid" and others:
+        paired = errors - 100 * np.array(others)
+        error = paired.std(ddof=1) / len(paired) ** 0.5
+        records.append(Record(row, f"against {num}", paired.mean(), error, seed))
+    return records
 
 
-def _page(figures) -> str:
-    if figures is None:
-        return "-"
-    return " / ".join("-" if figure is None else f"{figure:.2f}" for figure in figures)
+def _reported(errors) -> str | None:
+    if errors is None:
+        return None
+    return " / ".join("-" if error is None else f"{error:.2f}" for error in errors)
 
 
 def _errors(results, nums):

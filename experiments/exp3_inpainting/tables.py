@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments import paper as page
+from experiments import paper
 from mgconv import masks
 from mgconv.evaluation.inpainting import (
     Biharmonic,
@@ -21,8 +21,9 @@ from mgconv.evaluation.inpainting import (
 )
 from mgconv.io.files import replacing
 from mgconv.recipes import TITLES
+from mgconv.reporting.cells import Column, Record
 from mgconv.reporting.pictures import labeled_strips
-from mgconv.reporting.tables import cost
+from mgconv.reporting.tables import COST, Table, cost_records
 from mgconv.training.compare import has_failed
 
 MASKS = {"square": masks.square, "doodle": masks.doodle, "pepper": masks.pepper}
@@ -33,7 +34,7 @@ WORDS = TITLES | {
 }  # fmt: skip
 ABOUT = (
     "Error: mean absolute difference of hidden pixels on [0, 1]. PSNR of hidden pixels on [0, 1]; "
-    "6.02 less on [-1, 1] with peak 1, which by arithmetic seems to be the page's convention. Mean "
+    "6.02 less on [-1, 1] with peak 1, which by arithmetic seems to be the project page's. Mean "
     "over images; in brackets the mean difference to multi-grid over the same images ± its "
     "standard error. Whole-image measures flatter: most of an image is known."
 )
@@ -126,17 +127,17 @@ def _fill(system, pixels, visible, num_chains, seed) -> Filled:
 
 
 def add_panel(report, dataset: str, found: dict, facts: dict, config) -> dict:
-    """Table 4 beside the page's, figure 6, where chains disagree; what results.json keeps."""
+    """Table 4, figure 6 with where chains disagree; returns what results.json keeps."""
     num = len(found["original"])
     report.heading(f"{dataset}: {num} test images at {config.size} x {config.size}")
     report.text(ABOUT)
     kept = {}
     for mask in MASKS:
         rows = {name: f for (m, name), f in found["filled"].items() if m == mask}
-        table = _table(rows, facts, mask)
+        table = _table(rows, facts, mask, config.seed)
         report.heading(f"{dataset}, {mask}")
-        report.table(**table)
-        kept[mask] = {"table": table, "rows": {n: _numbers(f) for n, f in rows.items()}}
+        report.table(table)
+        kept[mask] = {"table": table.to_json(), "rows": {n: _numbers(f) for n, f in rows.items()}}
         strips = {"original": found["original"], "masked": found["masked"][mask]}
         strips |= {WORDS[name]: filled.first for name, filled in rows.items()}
         if "multigrid" in rows:
@@ -154,31 +155,55 @@ def _numbers(filled: Filled) -> dict:
     return {"one": means(filled.one), "mean": means(filled.mean)}
 
 
-def _table(rows: dict[str, Filled], facts: dict, mask: str) -> dict:
-    header = [
-        "", "error", "PSNR", "PSNR on [-1, 1]", "error, mean of chains", "PSNR, mean of chains",
-        "whole PSNR", "whole SSIM", "updates / seconds", "page: error", "page: PSNR",
-    ]  # fmt: skip
-    place, cells = list(MASKS).index(mask), []
+COLUMNS = (
+    Column("error", ("{:.3f}", " ({error against multi-grid:+.3f})")),
+    Column("PSNR", ("{:.2f}", " ({PSNR against multi-grid:+.2f})")),
+    Column("PSNR on [-1, 1]", ("{:.2f}",)),
+    Column("error, mean of chains", ("{:.3f}",)),
+    Column("PSNR, mean of chains", ("{:.2f}",)),
+    Column("whole PSNR", ("{:.2f}",)),
+    Column("whole SSIM", ("{:.3f}",)),
+    COST,
+    Column("project page: error", ("{reported error:.3f}",), "paper"),
+    Column("project page: PSNR", ("{reported PSNR:.2f}",), "paper"),
+)
+
+
+def _table(rows: dict[str, Filled], facts: dict, mask: str, seed: int) -> Table:
     ours = rows["multigrid"].one if "multigrid" in rows else None
-    for name, (_, one, mean, _) in rows.items():
-        errors, ratios = (page.TABLE_4[kind].get(name) for kind in ("error", "PSNR"))
-        cells.append([
-            WORDS[name], _paired("error", one, ours, 3), _paired("psnr", one, ours, 2),
-            f"{one.psnr_of_the_page.mean():.2f}", f"{mean.error.mean():.3f}",
-            f"{mean.psnr.mean():.2f}", f"{one.whole_psnr.mean():.2f}",
-            f"{one.whole_ssim.mean():.3f}", cost(facts[name]) if name in facts else "-",
-            f"{errors[place]:.3f}" if errors else "-", f"{ratios[place]:.2f}" if ratios else "-",
-        ])  # fmt: skip
+    records = []
+    for name, filled in rows.items():
+        records += _records(name, filled, ours, seed)
+        records += _reported(name, mask, seed)
+        records += cost_records(WORDS[name], facts.get(name), seed)
     failed = [WORDS[name] for name, spent in facts.items() if has_failed(spent)]
-    return {"header": header, "rows": cells + [[n, "diverged", *"-" * 9] for n in failed]}
+    records += [Record(name, "error", "diverged", seed=seed) for name in failed]
+    return Table(COLUMNS, tuple(records))
 
 
-def _paired(kind: str, one: Inpainting, ours: Inpainting | None, decimals: int) -> str:
-    values = getattr(one, kind)
-    text = f"{values.mean():.{decimals}f}"
+def _records(name: str, filled: Filled, ours: Inpainting | None, seed: int) -> list[Record]:
+    """Means over images; differences to multi-grid over the same images ± their standard error."""
+    one, mean = filled.one, filled.mean
+    values = {
+        "error": one.error, "PSNR": one.psnr, "PSNR on [-1, 1]": one.psnr_of_the_page,
+        "error, mean of chains": mean.error, "PSNR, mean of chains": mean.psnr,
+        "whole PSNR": one.whole_psnr, "whole SSIM": one.whole_ssim,
+    }  # fmt: skip
+    records = [Record(WORDS[name], n, float(x.mean()), seed=seed) for n, x in values.items()]
     if ours is None or one is ours:
-        return text
-    difference = values - getattr(ours, kind)
-    error = difference.std(ddof=1) / len(difference) ** 0.5
-    return f"{text} ({difference.mean():+.{decimals}f} ± {error:.{decimals}f})"
+        return records
+    for quantity, ours_too in (("error", ours.error), ("PSNR", ours.psnr)):
+        paired = values[quantity] - ours_too
+        error = float(paired.std(ddof=1) / len(paired) ** 0.5)
+        against = f"{quantity} against multi-grid"
+        records.append(Record(WORDS[name], against, float(paired.mean()), error, seed))
+    return records
+
+
+def _reported(name: str, mask: str, seed: int) -> list[Record]:
+    place = list(MASKS).index(mask)
+    return [
+        Record(WORDS[name], f"reported {kind}", figures[name][place], seed=seed)
+        for kind, figures in paper.TABLE_4.items()
+        if name in figures
+    ]

@@ -1,4 +1,4 @@
-"""Score anybody's samples against a data set, as the tables of experiment 1 do.
+"""Score any samples against a data set, as the tables of experiment 1 do.
 
 mgconv evaluate --samples=samples.npz --dataset=digits
 mgconv evaluate --samples=X.npz --dataset=cifar10 --scorer=inception2015 \
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
+from mgconv.cli.checks import check_data
 from mgconv.cli.flags import (
     config_for,
     define_config_flags,
@@ -20,7 +21,6 @@ from mgconv.cli.flags import (
     scorer_settings,
 )
 from mgconv.cli.program import main, start_tensorflow
-from mgconv.datasets.table import load_split
 from mgconv.errors import UserError
 
 PLACES = (
@@ -30,8 +30,8 @@ PLACES = (
 
 def define_flags(values) -> None:
     """Flags of this program."""
-    flags.DEFINE_string("samples", None, ".npz or .npy of images to score", flag_values=values)
-    flags.DEFINE_integer("num", None, "how many to compare; else as many as both sides have", 20,
+    flags.DEFINE_string("samples", None, ".npz or .npy of the images to score", flag_values=values)
+    flags.DEFINE_integer("num", None, "images to compare; else as many as both sides have", 20,
                          flag_values=values)  # fmt: skip
     define_scorer_choice(values, "classifier")
     define_config_flags(values, PLACES)
@@ -41,10 +41,9 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Prints a table: real training images, the samples; writes it as JSON to --out."""
     from mgconv.datasets.cache import cache_root
-    from mgconv.datasets.table import choose_classes
+    from mgconv.datasets.table import choose_classes, load_split
     from mgconv.evaluation.samples import comparable, read_samples
     from mgconv.io.files import write_json
-    from mgconv.reporting.tables import markdown_table
     from mgconv.training.provenance import provenance
 
     name = values["scorer"].value
@@ -52,9 +51,11 @@ def run(values) -> None:
     samples = read_samples(values["samples"].value)
     config = config_for(**given_settings(values))
     _check_size(samples[0].shape[1], config.size)
+    for split in (config.split, "test"):
+        check_data(dataclasses.replace(config, split=split))
     start_tensorflow(config.devices)
     from mgconv.evaluation.scorers import make_scorer
-    from mgconv.reporting.scores import REFERENCE, cells, header, score_all
+    from mgconv.reporting.scores import REFERENCE, score_all, score_table
 
     every = load_split(dataclasses.replace(config, classes="all"))  # the classifier learns from it
     training = every.only(choose_classes(config.classes, every.class_names))
@@ -65,16 +66,14 @@ def run(values) -> None:
     systems = {REFERENCE: real, "Real images (training)": again, "the samples": drawn}
     labeled = samples[1] is not None
     cache = cache_root(config.cache_dir) / "predictions"
-    rows = score_all(systems, scorer, name == "classifier" and labeled, cache)
-    table = {
-        "header": header(scorer, name == "classifier" and labeled),
-        "rows": [cells(row) for row in rows],
-    }
-    print(markdown_table(**table))
+    reads_classes = name == "classifier" and labeled
+    rows = score_all(systems, scorer, reads_classes, cache)
+    table = score_table(rows, scorer, reads_classes, config.seed)
+    print(table.markdown())
     print(f"Reference: {REFERENCE.lower()} of {config.dataset}; {scorer.identity}")
     if config.out:
-        content = {"scores": rows, "table": table, "scorer": scorer.identity} | provenance()
-        write_json(Path(config.out), content)
+        content = {"scores": rows, "table": table.to_json(), "scorer": scorer.identity}
+        write_json(Path(config.out), content | provenance())
 
 
 def _check_size(side: int, size: int) -> None:

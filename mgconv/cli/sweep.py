@@ -1,12 +1,12 @@
-"""Learn a model for every combination of some settings, and set them side by side.
+"""Train a model for every combination of some settings, and compare them.
 
 mgconv sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
 mgconv sweep --vary=recipe=modern,released --vary=seed=0,1,2 --image_dir=faces.zip
 mgconv sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
 
-One folder a run; what is learned is reused, so an interrupted sweep resumes. Every tenth training
+One folder a run; a finished run is reused, so an interrupted sweep resumes. Every tenth training
 image is held out: with --scorer samples are scored against those. Once the settings are chosen,
---against=test learns all training images and scores against test images instead.
+--against=test trains on all training images and scores against test images instead.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from mgconv.cli.checks import check_data
 from mgconv.cli.flags import (
     CONFIG_FIELDS,
     config_for,
@@ -26,10 +27,12 @@ from mgconv.cli.flags import (
     scorer_settings,
 )
 from mgconv.cli.program import main, start_tensorflow
+from mgconv.config import Config
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
 from mgconv.recipes import METHODS
-from mgconv.reporting.tables import join
+from mgconv.reporting.cells import Column, Record
+from mgconv.reporting.tables import COST, OVER_SEEDS, Table, cost_records
 
 AS_GIVEN = "as given"  # the run in which nothing is varied
 HELD_OUT = 10  # every so many training images are not learned
@@ -40,60 +43,80 @@ MEASURES = (*HEALTH, "frechet")
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a flag of training and its values; with "
-                              "several --vary all combinations are learned",
-                              flag_values=values)  # fmt: skip
-    flags.DEFINE_bool("one_at_a_time", False, "no combinations: each value of each --vary alone, "
-                      "and the settings as they are", flag_values=values)  # fmt: skip
-    flags.DEFINE_enum("against", "held_out", ["held_out", "test"], "what samples are scored "
-                      "against: to choose settings, or to report what was chosen",
+    flags.DEFINE_multi_string("vary", [], "NAME=V1,V2: a setting and its values; several "
+                              "--vary give all combinations", flag_values=values)  # fmt: skip
+    flags.DEFINE_bool("one_at_a_time", False, "train each value of each --vary alone, and the "
+                      "settings as given, and no combinations", flag_values=values)  # fmt: skip
+    flags.DEFINE_enum("against", "held_out", ["held_out", "test"], "images that samples are scored "
+                      "against: to choose settings, or to report the chosen",
                       flag_values=values)  # fmt: skip
     define_scorer_choice(values, None)
     define_config_flags(values)
 
 
 def run(values) -> None:
-    """Learns every combination, writes results.json and the report."""
-    from sklearn.model_selection import ParameterGrid
-
+    """Trains every combination, writes results.json and the report."""
     given = given_settings(values)
     folder = Path(given.pop("out", "runs/sweep"))
-    varied = dict(map(_values, values["vary"].value))
-    if len(varied) < len(values["vary"].value):
-        found = ", ".join(values["vary"].value)
-        raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
-    if not varied:
-        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
-    alone = [{}, *({name: listed} for name, listed in varied.items())]
-    grid = ParameterGrid(alone if values["one_at_a_time"].value else varied)
-    points = [{name: point[name][0] for name in point} for point in grid]
-    names = [",".join(f"{n}={point[n][1]}" for n in point) or AS_GIVEN for point in grid]
-    for point in points:
-        refuse_two_budgets(given | point)
-        if "method" not in varied:
-            refuse_unread(given | point)
-    configs = {n: config_for(**given | point) for n, point in zip(names, points)}
+    chosen, against = values["scorer"].value, values["against"].value
+    weights = scorer_settings(values, [chosen])
+    varied = _varied(values["vary"].value)
+    points = _points(varied, values["one_at_a_time"].value)
+    configs = _configs(given, points, chosen)
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
 
-    chosen, against = values["scorer"].value, values["against"].value
-    weights = scorer_settings(values, [chosen])
-    methods = {config.method for config in configs.values()}
-    fillers = {method for method in methods if "synthesize" not in METHODS[method].can}
-    if chosen and fillers:
-        remedy = "Leave out --scorer, or this method."
-        raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are reported before hours of training
         scorer = make_scorer(chosen, **weights)
     rows = {}
-    for (name, config), point in zip(configs.items(), points):
+    for name, config in configs.items():
         place = folder / name.replace("/", "-")
         sides = learned_and_held(config, against)
-        row = rows[name] = learn_and_score(config, point, place, sides, chosen, scorer)
+        row = rows[name] = learn_and_score(config, points[name], place, sides, chosen, scorer)
         seen = ", ".join(f"{n} {_cell(row[n])}" for n in MEASURES if n in row)
         print(f"{place}: {seen or 'no model'}", flush=True)
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
+
+
+def _varied(texts: list[str]) -> dict[str, list[tuple]]:
+    """The settings to vary, each with (value, its text) of its values."""
+    varied = dict(map(_values, texts))
+    if len(varied) < len(texts):
+        found = ", ".join(texts)
+        raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
+    if not varied:
+        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
+    return varied
+
+
+def _points(varied: dict[str, list[tuple]], one_at_a_time: bool) -> dict[str, dict]:
+    """The settings that vary, by the name of their run."""
+    from sklearn.model_selection import ParameterGrid
+
+    alone = [{}, *({name: listed} for name, listed in varied.items())]
+    grid = list(ParameterGrid(alone if one_at_a_time else varied))
+    names = [",".join(f"{n}={point[n][1]}" for n in point) or AS_GIVEN for point in grid]
+    return {name: {n: point[n][0] for n in point} for name, point in zip(names, grid)}
+
+
+def _configs(given: dict, points: dict[str, dict], scorer: str | None) -> dict[str, Config]:
+    """The config of each run; what is wrong with one is reported before any is trained."""
+    configs = {}
+    for name, point in points.items():
+        refuse_two_budgets(given | point)
+        if not any("method" in other for other in points.values()):
+            refuse_unread(given | point)
+        configs[name] = config_for(**given | point)
+    sources = {(c.dataset, c.split, c.image_dir, c.classes): c for c in configs.values()}
+    for config in sources.values():
+        check_data(config)
+    methods = {config.method for config in configs.values()}
+    fillers = {method for method in methods if "synthesize" not in METHODS[method].can}
+    if scorer and fillers:
+        remedy = "Leave out --scorer, or this method."
+        raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
+    return configs
 
 
 def _values(text: str) -> tuple[str, list[tuple]]:
@@ -210,24 +233,17 @@ def write_report(
     """Table and plot of all runs, best first where they are scored."""
     from mgconv.io.files import write_json
     from mgconv.reporting.report import Report
-    from mgconv.reporting.tables import cost
-    from mgconv.training.provenance import provenance
+    from mgconv.training.provenance import hide_paths, provenance
 
     measures = MEASURES if scorer else HEALTH
     ranked = dict(sorted(rows.items(), key=lambda item: item[1].get("frechet") or np.inf))
-    table = {
-        "header": ["run", "updates / seconds", *measures],
-        "rows": [
-            [name, cost(row["facts"]), *(_cell(row.get(measure)) for measure in measures)]
-            for name, row in ranked.items()
-        ],
-    }
+    table = _table(ranked, {name: name for name in ranked}, measures)
     made, scored = provenance(), scorer or "health"
     tables = {"sweep": table}
     if len({row["settings"].get("seed") for row in rows.values()}) > 1:
-        tables["seeds"] = _over_seeds(table, rows)
-    panels = {panel: {"scorers": {scored: {"table": found}}} for panel, found in tables.items()}
-    results = {"rows": rows, "panels": panels, "against": against}
+        tables["seeds"] = _over_seeds(ranked, measures)
+    panels = {p: {"scorers": {scored: {"table": t.to_json()}}} for p, t in tables.items()}
+    results = {"rows": hide_paths(rows), "panels": panels, "against": against}
     write_json(folder / "results.json", results | made)
     report = Report(folder, f"Sweep over {', '.join(names)}")
     report.made_by(made)
@@ -235,25 +251,36 @@ def write_report(
     if scorer:
         sides = {"held_out": "every tenth training image, not learned", "test": "test images"}
         report.text(f"Scored by {scorer} against {sides[against]}.")
-    report.table(**table)
+    report.table(table)
     if "seeds" in tables:
-        report.text("Over seeds: mean ± standard deviation.")
-        report.table(**tables["seeds"])
+        report.text(OVER_SEEDS)
+        report.table(tables["seeds"])
     shown = "frechet" if scorer else "contrast"
     report.figure("runs", _plot(ranked, shown), f"{shown} of each run.")
     return report.write()
 
 
-def _over_seeds(table: dict, rows: dict[str, dict]) -> dict:
+def _table(rows: dict[str, dict], names: dict[str, str], measures) -> Table:
+    """Runs under their names in the table; those of one name differ by their seed."""
+    records = []
+    for run, row in rows.items():
+        name, seed = names[run], row["settings"].get("seed")
+        records.append(Record(name, "seeds", list(names.values()).count(name), seed=seed))
+        records += cost_records(name, row["facts"], seed)
+        records += [Record(name, measure, row.get(measure), seed=seed) for measure in measures]
+    columns = (COST, *(Column(measure, ("{:.4g}",)) for measure in measures))
+    return Table(columns, tuple(records), "run")
+
+
+def _over_seeds(rows: dict[str, dict], measures) -> Table:
     """The table with one row for all seeds of the same settings; a seed that failed stays seen."""
-    joined: dict[str, list] = {}
-    for name, *cells in table["rows"]:
-        settings = rows[name]["settings"]
-        kept = ",".join(f"{n}={settings[n]}" for n in settings if n != "seed") or AS_GIVEN
-        joined.setdefault(kept, []).append(cells)
-    header = [table["header"][0], "seeds", *table["header"][1:]]
-    lines = [[n, str(len(runs)), *map(join, zip(*runs))] for n, runs in joined.items()]
-    return {"header": header, "rows": lines}
+    names = {}
+    for run, row in rows.items():
+        settings = {name: value for name, value in row["settings"].items() if name != "seed"}
+        names[run] = ",".join(f"{n}={value}" for n, value in settings.items()) or AS_GIVEN
+    table = _table(rows, names, measures)
+    counts = Column("seeds", ("{:.0f}",), "note")
+    return dataclasses.replace(table, columns=(counts, *table.columns))
 
 
 def _cell(value):

@@ -8,7 +8,7 @@ import numpy as np
 
 from mgconv.io.files import replace_file
 from mgconv.io.images import encode_png
-from mgconv.reporting.tables import markdown_table
+from mgconv.reporting.tables import Table
 
 STYLE = """body { font: 16px/1.5 sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 img { max-width: 100%; image-rendering: pixelated; border: 1px solid #ccc }
@@ -53,9 +53,10 @@ class Report:
         self.code(facts["command"])
         self.text(f"Commit {facts['commit']}; {facts['device']}; {facts['versions']}.")
 
-    def table(self, header: list[str], rows: list[list[str]]) -> None:
+    def table(self, table: Table) -> None:
         """A table; the first column is a name."""
-        self._markdown.append(markdown_table(header, rows))
+        self._markdown.append(table.markdown())
+        header, rows = table.cells()
         cells = [[html.escape(cell) for cell in row] for row in (header, *rows)]
         lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in cells[0]) + "</tr>"]
         lines += ["<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>" for row in cells[1:]]

@@ -10,6 +10,8 @@ from mgconv.evaluation.metrics import Predictions
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.evaluation.scorers import Scorer, predict, predict_real
 from mgconv.evaluation.synthesis import score_samples
+from mgconv.reporting.cells import Column, Record
+from mgconv.reporting.tables import Table
 
 REFERENCE = "Real images (test)"
 
@@ -32,7 +34,7 @@ def score_all(
 
 
 def predict_once(scorer: Scorer, images: np.ndarray, about: str, cache: Path) -> Predictions:
-    """Real images are predictions once, found again by their content."""
+    """Predictions of these images; those of real images are kept, found again by their content."""
     print(f"{scorer.name}: {len(images)} images, {about}", flush=True)
     if not about.startswith("Real"):
         return predict(scorer, images, about)
@@ -53,31 +55,48 @@ def about_scorer(scorer: Scorer, reads_classes: bool, test: ImageSet) -> str:
     read = predict(scorer, test.pixels, "test images").probabilities.argmax(axis=1)
     accuracy = (read == test.labels).mean()
     return words + (
-        f"It learned from the training images, and reads {accuracy:.1%} of the {len(read)} test "
-        "images right."
+        f"It learned from the training images, and classifies {accuracy:.1%} of the {len(read)} "
+        "test images correctly."
     )
 
 
-def header(scorer: Scorer, reads_classes: bool) -> list[str]:
-    """Names of the columns."""
-    recognized = ["read as its class"] if reads_classes else []
+def score_columns(scorer: Scorer, reads_classes: bool) -> list[Column]:
+    """Columns of what `score_records` has of a row."""
+    recognized = Column("classified as its class", ("{recognized:.1%}",))
     return [
-        "", "classes", "images", scorer.score_name, *recognized,
-        "distance in class / real", scorer.distance_name, "kernel distance x 1000", "precision",
-        "recall",
-    ]  # fmt: skip
+        Column("classes", ("{:.0f}",), "note"),
+        Column("images", ("{:.0f}",), "note"),
+        Column(scorer.score_name, ("{score:.2f}",)),
+        *([recognized] if reads_classes else []),
+        Column("distance in class / real", ("{spread:.2f}",)),
+        Column(scorer.distance_name, ("{frechet:.1f}",)),
+        Column("kernel distance x 1000", ("{:.2f}",)),
+        Column("precision", ("{:.2f}",)),
+        Column("recall", ("{:.2f}",)),
+    ]
 
 
-def cells(row: dict) -> list[str]:
-    """A row of `score_all` under `header`."""
+def score_records(row: dict, seed: int | None) -> list[Record]:
+    """A row of `score_all`; the reference has no distance to itself."""
+    distances = {
+        "frechet": (row["frechet"], None),
+        "kernel distance x 1000": (1000 * row["kernel"], 1000 * row["kernel_error"]),
+        "precision": (row["precision"], None),
+        "recall": (row["recall"], None),
+    }
     name = row["system"]
-    recognized = [] if np.isnan(row["recognized"]) else [f"{row['recognized']:.1%}"]
-    distances = [
-        f"{row['frechet']:.1f}", f"{1000 * row['kernel']:.2f} ± {1000 * row['kernel_error']:.2f}",
-        f"{row['precision']:.2f}", f"{row['recall']:.2f}",
-    ]  # fmt: skip
-    return [
-        name, str(row["classes"]), str(row["num_samples"]),
-        f"{row['score']:.2f} ± {row['score_std']:.2f}", *recognized,
-        f"{row['spread']:.2f}", *(["reference", *"---"] if name == REFERENCE else distances),
-    ]  # fmt: skip
+    values = {
+        "classes": (row["classes"], None),
+        "images": (row["num_samples"], None),
+        "score": (row["score"], row["score_std"]),
+        "recognized": (row["recognized"], None),
+        "spread": (row["spread"], None),
+        **({"frechet": ("reference", None)} if name == REFERENCE else distances),
+    }
+    return [Record(name, quantity, *pair, seed) for quantity, pair in values.items()]
+
+
+def score_table(rows: list[dict], scorer: Scorer, reads_classes: bool, seed: int) -> Table:
+    """Rows of `score_all` as a table."""
+    records = [record for row in rows for record in score_records(row, seed)]
+    return Table(tuple(score_columns(scorer, reads_classes)), tuple(records))

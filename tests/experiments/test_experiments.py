@@ -21,7 +21,7 @@ from PIL import Image
 from mgconv.cli import flags as common
 from mgconv.cli.program import main
 from mgconv.errors import UserError
-from mgconv.reporting.tables import cost
+from mgconv.reporting.tables import Table, cost
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = [
@@ -45,6 +45,11 @@ def module_of(name):
 
 def program(name):
     return importlib.import_module(module_of(name))
+
+
+def cells_of(table):
+    """Header and rows, as printed, of a table that results.json keeps."""
+    return Table.from_json(table).cells()
 
 
 def call(name, *arguments):
@@ -629,7 +634,8 @@ def test_a_method_that_diverges_is_a_row_and_the_others_go_on(tmp_path, monkeypa
     call("exp1_synthesis", *given, *TINY, f"--out={tmp_path}")
     panel = json.loads((tmp_path / "results-digits.json").read_text())["panels"]["digits"]
     assert "gap/8 = 1e+09, at update 7" in panel["models"]["cd1"]["failed"]["failed"]
-    rows = {row[0]: row[1:] for row in panel["scorers"]["classifier"]["table"]["rows"]}
+    _, rows = cells_of(panel["scorers"]["classifier"]["table"])
+    rows = {row[0]: row[1:] for row in rows}
     assert rows["One-step CD"][0] == "diverged"
     assert "diverged" not in rows["Multi-grid"]
     assert (tmp_path / "report-digits.md").read_text().startswith("# Experiment 1")
@@ -679,9 +685,9 @@ def test_experiment_1_at_full_scale_compares_every_method_on_cifar_10(mocked_cif
         "Multi-grid", "Single-grid", "Persistent CD", "One-step CD", "DCGAN", "WGAN",
     ]  # fmt: skip
     assert {(row["num_samples"], row["classes"]) for row in rows} == {(90, 3)}
-    table = panel["scorers"]["classifier"]["table"]
-    assert table["rows"][3][-1] == "6.565"
-    assert len(table["header"]) == len(table["rows"][0])
+    header, rows = cells_of(panel["scorers"]["classifier"]["table"])
+    assert rows[3][-1] == "6.565"
+    assert len(header) == len(rows[0])
 
 
 EXP2 = [*TINY, "--num_labels=20", "--num_draws=2", "--methods=multigrid,dcgan"]
@@ -707,10 +713,8 @@ def experiment_2(tmp_path_factory, few_epochs):
 
 def test_experiment_2_has_every_row_and_says_what_was_not_run(experiment_2):
     results = json.loads((experiment_2 / "results.json").read_text())
-    rows = {
-        row[0]: row
-        for row in results["panels"]["classification"]["scorers"]["table2"]["table"]["rows"]
-    }
+    table = results["panels"]["classification"]["scorers"]["table2"]["table"]
+    rows = {row[0]: row for row in cells_of(table)[1]}
     assert rows["Single-grid"][1] == "not run"
     assert rows["Deep directed generative models"][1] == "quoted"
     assert rows["Multi-grid"][-2] == "30.23 / 26.54 / 22.83"
@@ -785,29 +789,31 @@ def test_kept_draws_are_made_anew_for_other_weights_or_labels(tmp_path, toy_imag
 
 
 def test_differences_to_multigrid_are_paired_over_the_same_draws():
-    from experiments.exp2_classification.tables import _cells
+    from experiments.exp2_classification.tables import table
 
     def rows(*errors):
         return [{"labels": 10, "error": error, "balanced": True} for error in errors]
 
     found = {"multigrid": rows(0.2, 0.3), "pcd": rows(0.3, 0.5)}
-    assert _cells(found, "pcd", 10, {}) == ["40.0 ± 14.1 (2)", "+15.0 ± 5.0"]
-    assert _cells(found, "multigrid", 10, {}) == ["25.0 ± 7.1 (2)", "-"]
-    assert _cells(found, "pcd", 20, {}) == ["not run", "-"]
+    results = {"nums": [10, 20], "models": {}, "config": {"seed": 0}, "svm": found}
+    _, [pcd, multigrid] = table(results, "svm", ["pcd", "multigrid"], {}, {}).cells()
+    assert pcd[1:] == ["40.0 ± 14.1 (2)", "+15.0 ± 5.0", "not run", "-", "-", "-"]
+    assert multigrid[1:3] == ["25.0 ± 7.1 (2)", "-"]
 
 
 # -- experiment 3
 
 
 def test_differences_to_multigrid_are_paired_over_the_same_images():
-    from experiments.exp3_inpainting.tables import _paired
+    from experiments.exp3_inpainting.tables import Filled, _table
     from mgconv.evaluation.inpainting import Inpainting
 
     ours, other = (
         Inpainting(*[np.array(errors)] * len(Inpainting._fields)) for errors in ([1, 2], [4, 3])
     )
-    assert _paired("error", other, ours, 1) == "3.5 (+2.0 ± 1.0)"
-    assert _paired("error", ours, ours, 1) == "1.5"
+    filled = {n: Filled(None, x, x, None) for n, x in (("multigrid", ours), ("pcd", other))}
+    _, rows = _table(filled, {}, "square", 0).cells()
+    assert [row[1] for row in rows] == ["1.500", "3.500 (+2.000 ± 1.000)"]
 
 
 def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypatch):
@@ -815,13 +821,13 @@ def test_experiment_3_compares_every_system_under_every_mask(tmp_path, monkeypat
     call("exp3_inpainting", *settings)
     panel = json.loads((tmp_path / "results-digits.json").read_text())["panels"]["digits"]
     for mask in ("square", "doodle", "pepper"):
-        table = panel["scorers"][mask]["table"]
-        names = [row[0] for row in table["rows"]]
+        header, rows = cells_of(panel["scorers"][mask]["table"])
+        names = [row[0] for row in rows]
         assert names[:2] == ["Visible mean color", "Neighbor diffusion"]
         assert {"Context Encoder", "Multi-grid", "Multi-grid, generative"} <= set(names)
         assert "Multi-grid, coarse grids skipped" in names
-        assert {len(row) for row in table["rows"]} == {len(table["header"])}
-    rows = {row[0]: row for row in panel["scorers"]["pepper"]["table"]["rows"]}
+        assert {len(row) for row in rows} == {len(header)}
+    rows = {row[0]: row for row in cells_of(panel["scorers"]["pepper"]["table"])[1]}
     assert rows["Multi-grid"][-2:] == ["0.036", "19.34"]
 
     # run again it fills nothing anew, but for what was lost
@@ -897,8 +903,8 @@ def test_a_sweep_learns_every_combination_once_and_ranks_what_is_scored(tmp_path
     config = json.loads((tmp_path / name / "config.json").read_text())
     assert (config["config"]["drift"], config["config"]["nets"]) == (0.5, "released")
     assert config["data"]["num_images"] == 1257 - 125  # every tenth is held out
-    table = results["panels"]["sweep"]["scorers"]["classifier"]["table"]
-    distances = [results["rows"][row[0]]["frechet"] for row in table["rows"]]
+    _, rows = cells_of(results["panels"]["sweep"]["scorers"]["classifier"]["table"])
+    distances = [results["rows"][row[0]]["frechet"] for row in rows]
     assert distances == sorted(distances)
     assert f"frechet {distances[0]:.4g}" in capsys.readouterr().out  # told when its run ended
     board = EventAccumulator(str(tmp_path / name / "tensorboard")).Reload()
@@ -932,7 +938,7 @@ def test_a_sweep_can_change_one_setting_at_a_time(tmp_path, monkeypatch):
         "activation=relu": (default.drift, 0, "relu", 0.5),
     }
     panels = json.loads((tmp_path / "results.json").read_text())["panels"]
-    lines = panels["seeds"]["scorers"]["health"]["table"]["rows"]
+    _, lines = cells_of(panels["seeds"]["scorers"]["health"]["table"])
     assert {line[0]: line[1] for line in lines} == {
         "as given": "3", "drift=2.0": "1", "drift=3.0": "1", "activation=relu": "1",
     }  # fmt: skip
@@ -969,10 +975,10 @@ def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_p
     rows = {f"drift={d},seed={s}": row(d, s, distance) for d, s, distance in found}
     write_report(tmp_path, ["drift", "seed"], rows, "keras", "test")
     panels = json.loads((tmp_path / "results.json").read_text())["panels"]
-    table = panels["seeds"]["scorers"]["keras"]["table"]
-    lines = [(line[0], line[1], line[2], line[-1]) for line in table["rows"]]
+    _, found = cells_of(panels["seeds"]["scorers"]["keras"]["table"])
+    lines = [(row[0], row[1], row[2], row[-1]) for row in found]
     assert lines == [
-        ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7"),
+        ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7.1"),
         ("drift=2.0", "2", "1 x 10 / 5 s; diverged", "300; -"),
     ]
 

@@ -4,15 +4,23 @@ import numpy as np
 import pytest
 
 from experiments.exp1_synthesis.panels import PANELS, Panel
-from experiments.exp1_synthesis.tables import _table
+from experiments.exp1_synthesis.tables import MORE, _records
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import DATASETS, labels_of
 from mgconv.errors import UserError
 from mgconv.evaluation.samples import LabeledSamples, comparable
 from mgconv.evaluation.synthesis import SynthesisScores
 from mgconv.recipes import TITLES
-from mgconv.reporting.scores import cells
+from mgconv.reporting.scores import score_table
+from mgconv.reporting.tables import Table
 from mgconv.training.compare import Entry, _conditional
+
+
+class Named:
+    """What a table says of its scorer."""
+
+    score_name, distance_name = "score", "Frechet distance"
+
 
 SCORES = SynthesisScores(300, 2.5, 0.1, 0.9, 0.8, 12.3, -0.0004, 0.001, 0.7, 0.6)._asdict()
 
@@ -61,18 +69,21 @@ def test_a_method_that_diverged_stays_a_row():
         "multigrid": {"all": {"updates": 5, "seconds": 2.0, "parameters": {"a": 1000, "b": 24}}},
         "pcd": {"failed": {"failed": "Training diverged: ..."}},
     }
-    table = _table(rows, facts, [str(index) for index in range(13)])
-    assert table["rows"][0][-3:] == ["1 x 5 / 2 s", "1,024", "6.565"]
-    assert table["rows"][1] == ["Persistent CD", "diverged", *"-" * 11]
+    columns = (*score_table([], Named, True, 0).columns, *MORE)
+    _, cells = Table(columns, tuple(_records(rows, facts, 0))).cells()
+    assert cells[0][-3:] == ["1 x 5 / 2 s", "1,024", "6.565"]
+    assert cells[1] == ["Persistent CD", "diverged", *"-" * 11]
 
 
 def test_cells_have_their_uncertainties_and_the_reference_has_no_distance():
     row = {"system": "WGAN", "classes": 3} | SCORES
-    assert cells(row)[3:] == [
+    rows = [row, row | {"system": "Real images (test)"}, row | {"recognized": float("nan")}]
+    _, [cells, reference, unrecognized] = score_table(rows, Named, True, 0).cells()
+    assert cells[3:] == [
         "2.50 ± 0.10", "90.0%", "0.80", "12.3", "-0.40 ± 1.00", "0.70", "0.60",
     ]  # fmt: skip
-    assert cells(row | {"system": "Real images (test)"})[6:] == ["reference", "-", "-", "-"]
-    assert "nan" not in cells(row | {"recognized": float("nan")})
+    assert reference[6:] == ["reference", "-", "-", "-"]
+    assert unrecognized == [*cells[:4], "-", *cells[5:]]
 
 
 def images_of(num, seed=0):
