@@ -12,9 +12,8 @@ from conftest import refused
 from PIL import Image
 
 from mgconv.config import Config, make_config
-from mgconv.io.files import read_json, write_json
+from mgconv.io.files import read_json, strict, write_json
 from mgconv.recipes import RECIPES, SUPERSEDED
-from mgconv.training import records
 from mgconv.training.records import read_config, read_metrics
 from mgconv.training.run import Run
 
@@ -216,7 +215,7 @@ def test_written_json_is_strict():
         "a": None, "b": [None, None, 1.5, [None]], "c": {"d": None, "e": 2.5},
         "f": 3, "g": True, "7": "text", "h": None, "i": None,
     }  # fmt: skip
-    assert records.strict(content) == expected
+    assert strict(content) == expected
 
 
 def test_json_is_read_as_it_was_written(tmp_path):
