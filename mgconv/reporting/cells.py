@@ -116,8 +116,8 @@ def _print_number(records: list[Record], spec: str) -> str:
 
 
 def _print_error(error: float, spec: str) -> str:
-    """With the decimals of its number; of significant digits, two."""
-    return f"{float(f'{error:.2g}') if spec.endswith('g') else error:{spec}}"
+    """With the decimals of its number; of significant digits, three."""
+    return f"{float(f'{error:.3g}') if spec.endswith('g') else error:{spec}}"
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:
