@@ -8,14 +8,13 @@ one line what is wrong. The table goes to runs/faults/faults.json.
 
 import filecmp
 import functools
-import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +77,7 @@ class Trials:
         if problem:
             raise UserError("Already the run that nothing happens to fails", problem, "Mend that.")
         self._expected = saved(folder / "whole")
-        self._last = sorted((self._half / "checkpoints").glob(f"ckpt-{num_updates // 2}.*"))
+        self._last = sorted((self._half / "checkpoints" / f"{num_updates // 2:06d}").iterdir())
 
     def killed(self, num: int) -> tuple:
         """SIGKILL at random moments, every second one while a checkpoint is being written."""
@@ -88,12 +87,12 @@ class Trials:
             process = self._start(run)
             _wait_until(process, lambda m=moment: _last_update(run) >= m)
             if index % 2:
-                _wait_until(process, lambda: any((run / "checkpoints").glob("*_temp")))
+                _wait_until(process, lambda: any(_drafts(run)))
             else:
                 time.sleep(self._rng.uniform(0, 0.02))
             process.kill()
             num_killed += process.wait() == -signal.SIGKILL  # else it had ended by itself
-            writing |= set((run / "checkpoints").glob("*_temp"))
+            writing |= set(_drafts(run))
         return (
             "kill -9",
             num_killed,
@@ -113,6 +112,8 @@ class Trials:
 
     def full_disk(self) -> tuple:
         """In the middle no file may be as large as a checkpoint: like a full disk."""
+        import resource  # not on Windows, where tests import the rest
+
         run = shutil.copytree(self._half, self._folder / "full")
         (run / "metrics.jsonl").write_text("")  # a long log is larger than a checkpoint
         most = max(file.stat().st_size for file in self._last) - 1
@@ -121,17 +122,17 @@ class Trials:
         _, errors = process.communicate(timeout=PATIENCE)
         said = errors.strip().splitlines()[-1].replace(f"{run}/", "")
         seen = f"exit code {process.returncode}, {said[:90]}"
-        kept = run / "checkpoints"
-        whole = all(filecmp.cmp(file, kept / file.name, False) for file in self._last)
+        kept = [run / file.relative_to(self._half) for file in self._last]
+        whole = all(map(functools.partial(filecmp.cmp, shallow=False), self._last, kept))
         end = self._end(run) if whole else "the checkpoint before is not whole"
         return "no room for a checkpoint", 1, seen, end
 
     def truncated(self) -> list[tuple]:
-        """Each file of the last checkpoint cut to half, and the list of checkpoints."""
+        """Each file of the last checkpoint cut to half."""
         rows = []
-        for file in (*self._last, self._half / "checkpoints" / "checkpoint"):
+        for file in self._last:
             run = shutil.copytree(self._half, self._folder / f"cut-{file.name}")
-            copy = run / "checkpoints" / file.name
+            copy = run / file.relative_to(self._half)
             copy.write_bytes(copy.read_bytes()[: copy.stat().st_size // 2])
             process = self._start(run)
             out, _ = process.communicate(timeout=PATIENCE)
@@ -203,6 +204,11 @@ def _last_update(run: Path) -> int:
     return lines[-1]["update"] if lines else 0
 
 
+def _drafts(run: Path) -> Iterator[Path]:
+    """Checkpoints that are being written, or were when the process was killed."""
+    return (run / "checkpoints").glob(".*.draft")
+
+
 def _wait_until(process, reached) -> None:
     end = time.monotonic() + PATIENCE
     while not reached() and process.poll() is None:
@@ -215,7 +221,9 @@ def saved(run: Path) -> dict:
     """All tensors that the last checkpoint holds, but the clock and the number of saves."""
     import tensorflow as tf
 
-    reader = tf.train.load_checkpoint(os.fspath(run / "checkpoints"))
+    from mgconv.training.checkpoints import latest_checkpoint
+
+    reader = tf.train.load_checkpoint(latest_checkpoint(run / "checkpoints"))
     left_out = ("seconds/", "save_counter/", "_CHECKPOINTABLE_OBJECT_GRAPH")
     names = (n for n in reader.get_variable_to_shape_map() if not n.startswith(left_out))
     return {name: reader.get_tensor(name) for name in names}

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import string
+import tempfile
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -20,8 +22,8 @@ from mgconv.datasets.splits import celeb_a_partition
 from mgconv.errors import UserError
 from mgconv.evaluation.inpainting import check_mask
 from mgconv.evaluation.samples import read_samples
-from mgconv.io.files import read_json, write_json
-from mgconv.training.checkpoints import _damage
+from mgconv.io.files import read_json, sha256_of, write_json
+from mgconv.training.layouts import FlatCheckpoint, FolderCheckpoint, find_saved, updates_of
 from mgconv.training.records import read_config, read_metrics
 from mgconv.training.run import Run
 
@@ -138,12 +140,74 @@ def test_labels_that_no_class_has_are_told(labels, folder):
 # -- what else lies in a run's folder
 
 
+LAYOUTS = {  # file of the state, manifest, and the checkpoint that they make
+    "folder": (
+        "000001/state.index",
+        "000001/manifest.json",
+        lambda x: FolderCheckpoint(x / "000001"),
+    ),
+    "flat": ("ckpt-1.index", "ckpt-1.sha256.json", lambda x: FlatCheckpoint(x / "ckpt-1", True)),
+}
+
+
+@pytest.fixture(params=LAYOUTS.values(), ids=LAYOUTS)
+def checkpoint(request, folder):
+    """A checkpoint of one file, which its manifest has yet to name: file, manifest, checkpoint."""
+    state, manifest, make = request.param
+    (folder / state).parent.mkdir(exist_ok=True)
+    (folder / state).write_bytes(b"x" * 100)
+    return folder / state, folder / manifest, make(folder)
+
+
 @fuzzed
 @given(content=st.binary(max_size=200) | TREES.map(lambda x: json.dumps(x).encode()))
-def test_any_manifest_says_no_more_than_what_is_wrong(content, folder):
-    (folder / "ckpt-1.index").write_bytes(b"x")
-    (folder / "ckpt-1.sha256.json").write_bytes(content)
-    assert isinstance(_damage(folder / "ckpt-1"), str)
+def test_any_manifest_says_no_more_than_what_is_wrong(content, checkpoint):
+    _, manifest, saved = checkpoint
+    manifest.write_bytes(content)
+    assert isinstance(saved.damage(), str)
+
+
+@fuzzed
+@given(content=damaged(b"x" * 100))
+def test_a_checkpoint_is_good_only_with_every_byte_of_its_manifest(content, checkpoint):
+    state, manifest, saved = checkpoint
+    state.write_bytes(b"x" * 100)
+    write_json(manifest, {state.name: sha256_of(state)})
+    assert saved.damage() is None
+    state.write_bytes(content)
+    assert (saved.damage() is None) == (content == b"x" * 100)
+
+
+LIST = b'model_checkpoint_path: "ckpt-7"\n' + b"".join(
+    b'all_model_checkpoint_paths: "ckpt-%d"\n' % update for update in (0, 5, 7)
+)
+
+
+@fuzzed
+@given(content=damaged(LIST) | st.binary(max_size=200))
+def test_any_list_of_flat_checkpoints_without_manifests_is_read_or_told(content, folder):
+    """What is read names nothing outside, and is not short of the latest without a word."""
+    for update in (0, 5, 7):
+        (folder / f"ckpt-{update}.index").write_bytes(b"x")
+    (folder / "checkpoint").write_bytes(content)
+    found = one_line(lambda: find_saved(folder))
+    if found is not None:
+        assert all(saved.path.parent == folder for saved in found)
+        assert any(saved.damage() is None for saved in found)
+        if content.startswith(LIST.partition(b"\n")[0] + b"\n"):
+            assert 7 in {saved.update for saved in found}
+
+
+@fuzzed
+@given(names=st.lists(st.text("0123456789.ckptsha-_ \u0663\u00b2", min_size=1, max_size=9)))
+def test_any_names_in_a_folder_of_checkpoints_are_passed_by(names, folder):
+    names = {name for name in names if name.strip(".")}
+    place = Path(tempfile.mkdtemp(dir=folder))
+    for name in names:
+        (place / name).mkdir()
+    one_line(lambda: find_saved(place))
+    expected = {int(name) for name in names if re.fullmatch(r"[0-9]{6}|[1-9][0-9]{6,}", name)}
+    assert updates_of(place) - {0} == expected - {0}
 
 
 @fuzzed

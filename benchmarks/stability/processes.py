@@ -1,7 +1,6 @@
 """Commands that `make stability` runs: started, ended, waited for, one at a time in a folder."""
 
 import contextlib
-import fcntl
 import os
 import shlex
 import subprocess
@@ -9,6 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 
 class StoppedError(Exception):
@@ -74,18 +75,10 @@ class Processes:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             signaled = False
-            while not _try_lock(file):
+            while not lock_descriptor(file.fileno(), blocking=False):
                 if not signaled:
                     print(f"{path}: waiting for another process", flush=True)
                 signaled = True
                 if self._stopping.wait(1):
                     raise StoppedError
             yield file.fileno()
-
-
-def _try_lock(file):
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

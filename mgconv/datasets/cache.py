@@ -1,7 +1,7 @@
 """The cache: every image decoded once, at the working size, into a uint8 array on disk."""
 
 import collections
-import fcntl
+import contextlib
 import itertools
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
 from mgconv.datasets.decoding import BadImageError, decode, resize
 from mgconv.datasets.sources import Source
@@ -78,30 +79,37 @@ def open_or_fill(
 
 def _fill(folder: Path, source: Source, size: int, channels: int, crop: int | None) -> None:
     draft = folder.with_name(f".{folder.name}.part")
-    draft.mkdir(parents=True, exist_ok=True)
-    with (draft / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a second process waits, then finds the work done
-        if (folder / "meta.json").exists():
-            return
-        image_bytes = size * size * channels
-        num_done, reasons = _tidy(draft, image_bytes)
-        _check_space(draft, (source.num_items or 0) - num_done, image_bytes)
-        work = _decoded(source.read(num_done), size, channels, crop)
-        _append(draft, work, num_done, source.num_items, reasons)
-        items = np.fromfile(draft / "items.int32", np.int32)
-        num_images = int((items >= 0).sum())
-        skipped = dict(source.skipped)
-        for code, count in zip(*np.unique(items[items < 0], return_counts=True)):
-            skipped[reasons[-int(code) - 1]] = int(count)
-        if num_images == 0:
-            shutil.rmtree(draft)
-            found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
-            remedy = "Choose other images or smaller --grids."
-            raise UserError(f"No usable image at {size} x {size}", found, remedy)
-        meta = {"num_images": num_images, "class_names": source.class_names, "skipped": skipped}
-        (draft / "meta.json").write_text(json.dumps(meta))
-        draft.replace(folder)
-        (folder / "lock").unlink()  # not before: who waits for it would begin anew in the draft
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f".{folder.name}.lock")  # Windows moves no folder with an open file
+    with FileLock(lock):  # a second process waits, then finds the work done
+        try:
+            if not (folder / "meta.json").exists():
+                draft.mkdir(exist_ok=True)
+                _fill_draft(draft, source, size, channels, crop)
+                draft.replace(folder)
+        finally:
+            with contextlib.suppress(OSError):  # Windows removes it when it is closed
+                lock.unlink()  # a process that waits for it notices, and makes another
+
+
+def _fill_draft(draft: Path, source: Source, size: int, channels: int, crop: int | None) -> None:
+    image_bytes = size * size * channels
+    num_done, reasons = _tidy(draft, image_bytes)
+    _check_space(draft, (source.num_items or 0) - num_done, image_bytes)
+    work = _decoded(source.read(num_done), size, channels, crop)
+    _append(draft, work, num_done, source.num_items, reasons)
+    items = np.fromfile(draft / "items.int32", np.int32)
+    num_images = int((items >= 0).sum())
+    skipped = dict(source.skipped)
+    for code, count in zip(*np.unique(items[items < 0], return_counts=True)):
+        skipped[reasons[-int(code) - 1]] = int(count)
+    if num_images == 0:
+        shutil.rmtree(draft)
+        found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
+        remedy = "Choose other images or smaller --grids."
+        raise UserError(f"No usable image at {size} x {size}", found, remedy)
+    meta = {"num_images": num_images, "class_names": source.class_names, "skipped": skipped}
+    (draft / "meta.json").write_text(json.dumps(meta))
 
 
 def _tidy(draft: Path, image_bytes: int) -> tuple[int, list[str]]:

@@ -19,13 +19,14 @@ from mgconv.evaluation.metrics import (
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.io.files import replacing, save_array
 from mgconv.io.images import to_float, to_uint8
-from mgconv.models import Model
+from mgconv.models import Synthesizer
+from mgconv.training.layouts import index_files
 
 CHUNK = 1024  # images drawn between two that are kept
 MOST_PAIRED = 2000  # images whose distances to each other are taken, at most
 
 
-def draw(system: Model, labels: np.ndarray, seed: int, path: Path) -> np.ndarray:
+def draw(system: Synthesizer, labels: np.ndarray, seed: int, path: Path) -> np.ndarray:
     """Images of these classes, uint8 [len(labels), S, S, C], memory-mapped from the .npy `path`.
 
     They are drawn and kept chunk by chunk: memory is bounded, and an interrupted draw resumes.
@@ -60,10 +61,9 @@ def _join(parts: list[Path], num: int, path: Path) -> None:
 
 
 def weights_key(folder: Path) -> str:
-    """A name for the weights in a run's folder: an index has the check sum of every tensor."""
-    found = sorted(Path(folder).rglob("checkpoint")) + sorted(Path(folder).rglob("*.index"))
+    """A name for the weights in a run's folder."""
     key = 0
-    for file in found:
+    for file in index_files(Path(folder)):
         key = zlib.crc32(file.read_bytes(), key)
     return f"{key:08x}"
 

@@ -1,10 +1,11 @@
-"""Files written whole or not at all, JSON, SHA-256."""
+"""Files and folders written whole or not at all, JSON, SHA-256."""
 
 import contextlib
 import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,74 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             draft.unlink()
 
 
+DRAFT, GONE = ".draft", ".gone"  # endings of hidden folders that are being written, removed
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A draft of a folder that is put in place of `path`, and is on the disk, when all went well.
+
+    It has no folders inside. A process that is killed leaves its draft, which `remove_drafts`
+    removes.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written.
+    """
+    draft = _aside(path, DRAFT)
+    shutil.rmtree(draft, ignore_errors=True)  # of another process with this number
+    try:
+        draft.mkdir(parents=True)
+        yield draft
+        for file in (*draft.iterdir(), draft):
+            _sync(file)
+        replaced = _retired(path) if path.exists() else None
+        draft.rename(path)
+        _sync(path.parent)
+        if replaced:
+            shutil.rmtree(replaced, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder; who looks at it sees all of it or nothing."""
+    shutil.rmtree(_retired(path), ignore_errors=True)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Removes what killed processes left; no other process may write in the folder."""
+    for ending in (DRAFT, GONE):
+        for path in folder.glob(f".*{ending}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _aside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}{ending}")
+
+
+def _retired(path: Path) -> Path:
+    """The new place of a folder that is to be removed."""
+    place = _aside(path, GONE)
+    shutil.rmtree(place, ignore_errors=True)
+    return path.rename(place)
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    if path.is_dir():
+        with contextlib.suppress(OSError):  # Windows opens no folder
+            _sync_opened(os.open(path, os.O_RDONLY))
+    else:
+        _sync_opened(os.open(path, os.O_RDWR))
+
+
+def _sync_opened(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 FOREIGN = "This is no run of this program; give another folder."
 
 
@@ -108,8 +177,5 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file of any size, in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

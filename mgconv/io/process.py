@@ -1,11 +1,12 @@
 """What a process does for the run that it learns: holds the folder, hears when it is to stop."""
 
 import contextlib
-import fcntl
 import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 from mgconv.errors import UserError
 
@@ -25,13 +26,13 @@ def locked(folder: Path) -> Iterator[None]:
         raise UserError(f"Cannot write in {folder}", error.strerror, remedy) from None
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            remedy = "Wait for it, or choose another --out."
-            raise UserError("Another process is learning in", folder, remedy) from None
+            is_free = lock_descriptor(file.fileno(), blocking=False)
         except OSError as error:  # a file system without locks
             remedy = "Choose an --out on another file system."
             raise UserError(f"Cannot lock {folder}", error.strerror, remedy) from None
+        if not is_free:
+            remedy = "Wait for it, or choose another --out."
+            raise UserError("Another process is learning in", folder, remedy)
         yield
 
 
