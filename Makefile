@@ -23,7 +23,7 @@ data: $(INSTALLED)  ## prepare a data set: make data DATASET=cifar10 [DATA_DIR=.
 	$(BIN)/mgconv prepare $(if $(DATASET),--dataset=$(DATASET)) \
 		$(if $(DATA_DIR),--data_dir=$(DATA_DIR)) $(if $(MANUAL),--manual_dir=$(MANUAL)) $(FLAGS)
 
-tables: $(INSTALLED)  ## render the tables of README.md from results/
+tables: $(INSTALLED)  ## render the tables of README.md and docs/, and the pages of results/
 	$(RUN) tools.render_tables $(FLAGS)
 
 exp2: $(INSTALLED)  ## experiment 2: features for classification; writes runs/exp2/SCALE/report.html
