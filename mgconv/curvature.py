@@ -44,7 +44,9 @@ def curvature(energy_fn: EnergyFn, x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     flows into the direction.
     """
     here, _ = energy_gradient(energy_fn, x)
-    change, directions, changes = tf.random.stateless_normal(x.shape, seed), [], []
+    change = tf.random.stateless_normal(x.shape, seed)
+    directions: list[tf.Tensor] = []
+    changes: list[tf.Tensor] = []
 
     def change_along(direction):
         return (energy_gradient(energy_fn, x + RADIUS * direction)[0] - here) / RADIUS

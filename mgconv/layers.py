@@ -60,7 +60,7 @@ def axis_taps(side: int, kernel: int, stride: int) -> np.ndarray:
     side_out = -(-side // stride)
     before = max(0, (side_out - 1) * stride + kernel - side) // 2  # the odd pixel comes after
     tap = np.arange(side)[:, None] - stride * np.arange(side_out) + before
-    return np.float32(tap[..., None] == np.arange(kernel))
+    return (tap[..., None] == np.arange(kernel)).astype(np.float32)
 
 
 EPSILON = 1e-5  # author code 2018-01

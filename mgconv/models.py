@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ from mgconv.langevin import fold_in
 from mgconv.layers import BatchStatistics
 from mgconv.multigrid import MultigridLearner
 from mgconv.recipes import METHODS
-from mgconv.training.build import Start, build, named
+from mgconv.training.build import Start, build, make_energy_based, named
 from mgconv.training.checkpoints import Checkpoints, has_learned
 from mgconv.training.devices import make_strategy
 from mgconv.training.fit import describe, reference_images
@@ -43,11 +43,26 @@ class Model(Protocol):
     @property
     def labels(self) -> Sequence[int]: ...
 
+
+@runtime_checkable
+class Synthesizer(Model, Protocol):
+    """A model that draws images."""
+
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
 
+
+@runtime_checkable
+class Inpainter(Model, Protocol):
+    """A model that fills hidden pixels."""
+
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
         """Images [N, S, S, C] with their hidden pixels filled, the visible ones as they are."""
+
+
+@runtime_checkable
+class FeatureExtractor(Model, Protocol):
+    """A model whose network's maps are features."""
 
     def features(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Maps of every convolutional layer that sees the images at full size, [B, h, w, K]."""
@@ -163,7 +178,7 @@ class PerClassModel:
         self, folder: Path, config: Config, class_names: list[str], devices: str, **dynamics
     ):
         self.config, self.class_names, self._folder = config, class_names, folder
-        self._options = {"devices": devices, **dynamics}
+        self._options: dict[str, Any] = {"devices": devices, **dynamics}
         self._model: MultigridModel | None = None
 
     @property
@@ -176,7 +191,9 @@ class PerClassModel:
         """The model of one class, until the next call."""
         folder = self._folder / self.class_names[label]
         if self._model is None:
-            self._model = load(folder, **self._options)
+            model = load(folder, **self._options)
+            assert isinstance(model, MultigridModel)
+            self._model = model
         else:
             _restore(self._model.learner, folder)
         return self._model
@@ -184,12 +201,13 @@ class PerClassModel:
     def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
         """New images of these classes, float32 [len(labels), S, S, C]."""
         labels = np.asarray(labels)
-        images = None
+        parts = {}
         for label in np.unique(labels):
             rows = np.flatnonzero(labels == label)
-            samples = self.of_class(label).synthesize(rows, seed + int(label))
-            if images is None:
-                images = np.empty([len(labels), *samples.shape[1:]], np.float32)
+            parts[label] = rows, self.of_class(label).synthesize(rows, seed + int(label))
+        shape = next(iter(parts.values()))[1].shape[1:]
+        images = np.empty([len(labels), *shape], np.float32)
+        for rows, samples in parts.values():
             images[rows] = samples
         return images
 
@@ -236,5 +254,6 @@ def _no_checkpoint(folder):
 def untrained(config: Config, images: ImageSet) -> MultigridModel:
     """The model as it is before its first update: a control."""
     data = describe(images)
-    learner = build(config, data, Start(images.colors, reference_images(images, config)))
+    start = Start(images.colors, reference_images(images, config))
+    learner = make_energy_based(config, data, start)
     return MultigridModel(learner, config, data)

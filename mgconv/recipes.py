@@ -1,6 +1,7 @@
 """Tables that one adds a row to: methods, nets, recipes, scales; each constant with its origin."""
 
 import dataclasses
+from typing import Any
 
 from mgconv.errors import choose
 
@@ -96,7 +97,9 @@ def grid_spec(nets: str, size: int, width: float = 1.0) -> GridSpec:
     return GridSpec(size, tuple(convs))
 
 
-RECIPES = {
+Settings = dict[str, Any]  # by field of Config
+
+RECIPES: dict[str, Settings] = {
     "paper": {  # project page and author code 2018-01: the defaults of Config, and
         "batch_size": 100, "learning_rate_decay": 0.94337, "author_gradients": True,
     },
@@ -114,9 +117,13 @@ RECIPES = {
     },
 }  # fmt: skip
 
-_NARROW = {"width": 0.25, "top_width": 2.0, "batch_size": 16}  # ours: pictures come from the top
+_NARROW: Settings = {
+    "width": 0.25,
+    "top_width": 2.0,
+    "batch_size": 16,
+}  # ours: pictures come from the top
 
-SCALES = {
+SCALES: dict[str, Settings] = {
     "quick": _NARROW | {"minutes": 0.4},
     "cpu": _NARROW | {"minutes": 10.0},
     "full": {"num_updates": 35_000},  # 700 epochs (author code) of 5,000 images, a CIFAR-10 class
@@ -126,11 +133,11 @@ BASELINE_BATCH = 64  # at least; about what the codes of GANs and the Context En
 
 # What results before 2026-12 were measured with, for runs and rows of then. It never changes, can
 # be named like any other, and is in no list that a person is shown.
-_OURS_THEN = {
+_OURS_THEN: Settings = {
     "optimizer": "adam", "beta1": 0.5, "reference_sigma": None, "noise_end": 0.0,
 }  # fmt: skip
 
-SUPERSEDED = {
+SUPERSEDED: dict[str, Settings] = {
     "modern_gains": _OURS_THEN | {  # called `modern` then: by learned gains it can run away
         "nets": "released", "normalization": "kernels", "activation": "silu",
         "num_langevin_steps": 5, "learning_rate": 0.01, "drift": 0.02, "noise": 0.003,
@@ -148,7 +155,7 @@ SUPERSEDED = {
     },
 }  # fmt: skip
 
-SCALES_OF_SUPERSEDED = {
+SCALES_OF_SUPERSEDED: dict[str, Settings] = {
     "quick": {"width": 0.25, "batch_size": 64, "minutes": 0.4},
     "cpu": {"width": 0.25, "batch_size": 64, "minutes": 10.0},
     "full": {"num_updates": 35_000},
@@ -159,7 +166,7 @@ OF_ENERGIES = {  # settings that no baseline reads
 }.union(*RECIPES.values(), *SUPERSEDED.values()) - {"batch_size"}  # fmt: skip
 
 
-def settings_of(recipe: str, scale: str) -> dict[str, object]:
+def settings_of(recipe: str, scale: str) -> Settings:
     """The fields of Config that a scale and a recipe set, the recipe's before the scale's."""
     if recipe in SUPERSEDED:
         return SCALES_OF_SUPERSEDED[scale] | SUPERSEDED[recipe]

@@ -55,7 +55,7 @@ def run(values) -> None:
     """Learns every panel's models; writes results.json, report.md, report.html."""
     from mgconv.io.files import write_json
     from mgconv.reporting.report import Report
-    from mgconv.training.provenance import provenance
+    from mgconv.training.provenance import hide_paths, provenance
 
     given = scorer_settings(values, values["scorers"].value)
     settings = {"scale": "quick"} | given_settings(values)
@@ -84,7 +84,7 @@ def run(values) -> None:
     kept = {}
     for name, ready in prepared.items():
         kept[name] = run_panel(name, ready, folder / name, report, scorers)
-        results = {"settings": settings, "panels": kept} | provenance()
+        results = hide_paths({"settings": settings, "panels": kept}) | provenance()
         write_json(folder / f"results{suffix}.json", results)
         page = report.write()
     end(page, kept)
@@ -180,11 +180,12 @@ def add_figures(report, dataset, learned, samples, training, test, config) -> di
     """Figures 1 to 5 of one data set, and the diagnosis of its multi-grid model."""
     import mgconv
     from experiments.exp1_synthesis import diagnosis, figures
+    from mgconv.reporting import pictures
 
     name, seed = dataset.replace("/", "-"), config.seed
     energy_based = {m: path for m, path in learned.items() if METHODS[m].is_energy_based}
     system, silent = (mgconv.load(learned["multigrid"], **d) for d in ({}, {"noise": 0.0}))
-    report.figure(f"{name}-1-grids", *figures.grids(system, seed))
+    report.figure(f"{name}-1-grids", *pictures.grids(system, seed))
     shown = {TITLES[method]: drawn for method, drawn in samples.items()}
     report.figure(f"{name}-2-methods", *figures.methods(training, shown, seed))
     if system.labels:

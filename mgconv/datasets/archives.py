@@ -98,7 +98,8 @@ def _files(place: Path) -> tuple[list[_File], dict[str, int]]:
 
 
 def _folder_files(place: Path) -> tuple[list[_File], dict[str, int]]:
-    files, skipped = [], collections.Counter()
+    files: list[_File] = []
+    skipped: collections.Counter[str] = collections.Counter()
     for path in sorted(place.rglob("*")):
         if path.suffix.lower() not in IMAGE_ENDINGS or not path.is_file():
             continue
@@ -119,7 +120,8 @@ def _zip_files(place: Path) -> tuple[list[_File], dict[str, int]]:
     except Exception:  # BadZipFile, and much else in what was never a zip
         remedy = "Give a folder or a whole .zip of images; a cut download must be fetched again."
         raise UserError("--image_dir is no readable .zip", place, remedy) from None
-    files, skipped = [], collections.Counter()
+    files: list[_File] = []
+    skipped: collections.Counter[str] = collections.Counter()
     for member in members:
         if not member.filename.lower().endswith(IMAGE_ENDINGS):
             continue
@@ -128,7 +130,9 @@ def _zip_files(place: Path) -> tuple[list[_File], dict[str, int]]:
             skipped[reason] += 1
         else:
             stamp = (member.file_size, member.CRC)
-            files.append(_File(member.filename, stamp, lambda m=member: _read_member(archive, m)))
+            files.append(
+                _File(member.filename, stamp, functools.partial(_read_member, archive, member))
+            )
     return files, skipped
 
 

@@ -38,7 +38,7 @@ class Classifier:
         epochs = epochs or max(4, min(40, 100_000 // len(images)))
         size, channels = images.pixels.shape[1], images.pixels.shape[3]
         self._network = _network(size, channels, len(images.class_names))
-        key = zlib.crc32(np.ascontiguousarray(images.pixels)) ^ zlib.crc32(images.labels.tobytes())
+        key = zlib.crc32(np.ascontiguousarray(images.pixels).data) ^ zlib.crc32(images.labels.tobytes())
         path = Path(folder) / f"classifier-{seed}-{epochs}-{key:08x}.weights.h5"
         if path.exists():
             self._network.load_weights(path)

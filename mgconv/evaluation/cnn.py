@@ -1,6 +1,6 @@
 """The two-layer CNN on maps of all grids, and its supervised twin (paper: experiment 2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -89,7 +89,7 @@ def classify(
     test: np.ndarray,
     num_classes: int,
     seed: int,
-    nets: list[EnergyNet] = (),
+    nets: Sequence[EnergyNet] = (),
 ) -> CnnResult:
     """Learns the CNN from a labeled subset, stops by a part of it, and reads the test images.
 

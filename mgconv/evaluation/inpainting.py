@@ -159,4 +159,5 @@ def _square_around(hidden: np.ndarray) -> tuple[slice, slice]:
         side, middle = min(wanted, length), (span[0] + span[-1] + 1) // 2
         first = int(np.clip(middle - side // 2, 0, length - side))
         slices.append(slice(first, first + side))
-    return tuple(slices)
+    rows, columns = slices
+    return rows, columns

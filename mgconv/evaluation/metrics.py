@@ -193,9 +193,10 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     R grows by QR over blocks of rows: no float64 copy of them all.
     """
     mean = x.mean(axis=0, dtype=np.float64)
-    root = np.empty([0, x.shape[1]])
+    root: np.ndarray = np.empty([0, x.shape[1]])
     for start in range(0, len(x), 4096):
-        root = np.linalg.qr(np.concatenate([root, x[start : start + 4096] - mean]), mode="r")
+        rows = np.concatenate([root, x[start : start + 4096] - mean])
+        root = np.asarray(np.linalg.qr(rows, mode="r"))
     return mean, root / np.sqrt(len(x) - 1)
 
 

@@ -80,8 +80,8 @@ def read_samples(path: str | None):
     images = _checked(found["images"], path)
     labels = found.get("labels")
     if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu"):
-        found = f"{labels.dtype} {labels.shape}"
-        raise UserError(f"Labels in {path} do not fit", found, "Give an integer an image, or none.")
+        seen = f"{labels.dtype} {labels.shape}"
+        raise UserError(f"Labels in {path} do not fit", seen, "Give an integer an image, or none.")
     return images, labels, found.get("class_names")
 
 

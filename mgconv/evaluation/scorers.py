@@ -63,11 +63,12 @@ def predict_real(scorer: Scorer, images: np.ndarray, key: dict, cache_dir: Path)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:32]
     paths = [Path(cache_dir) / f"{digest}-{field}.npy" for field in Predictions._fields]
     kept = _kept(paths, len(images))
-    if kept is None:
-        for path, rows in zip(paths, predict(scorer, images)):
-            save_array(path, rows)
-        kept = _kept(paths, len(images))
-    return kept
+    if kept is not None:
+        return kept
+    predictions = predict(scorer, images)
+    for path, rows in zip(paths, predictions):
+        save_array(path, rows)
+    return _kept(paths, len(images)) or predictions
 
 
 @dataclass(frozen=True)

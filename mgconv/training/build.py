@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mgconv.chains import FromCoarser, FromData, Persistent
+from mgconv.chains import ChainStart, FromCoarser, FromData, Persistent
 from mgconv.config import Config
 from mgconv.curvature import curvature_penalty
 from mgconv.energy import EnergyNet
@@ -56,7 +56,10 @@ def named(place: str) -> Any:
 
 
 def make_energy_based(
-    config: Config, data: dict[str, Any], start: Start | None, strategy
+    config: Config,
+    data: dict[str, Any],
+    start: Start | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> MultigridLearner:
     """The learner of one of our energy-based models; without a start, one to be restored."""
     shape = (config.batch_size, config.size, config.size, data["channels"])
@@ -128,10 +131,8 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
     )
 
 
-def _build_start(config: Config, batch_shape):
-    pool_size = config.pool_size or 10 * config.batch_size
-    return {
-        "coarser": FromCoarser,
-        "data": FromData,
-        "persistent": lambda: Persistent(pool_size, batch_shape),
-    }[METHODS[config.method].chain_start]()
+def _build_start(config: Config, batch_shape: tuple[int, int, int, int]) -> ChainStart:
+    chain_start = METHODS[config.method].chain_start
+    if chain_start == "persistent":
+        return Persistent(config.pool_size or 10 * config.batch_size, batch_shape)
+    return FromData() if chain_start == "data" else FromCoarser()

@@ -3,8 +3,10 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mgconv.config import Config
+from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.recipes import METHODS
 
@@ -30,14 +32,15 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
     try:
         if entry.config.classes == "each" and METHODS[entry.config.method].is_energy_based:
             return learn_each(entry.config, images, entry.folder, entry.classes)
-        learner, seconds = learn(*_conditional(entry, images), entry.folder)
+        config, shown = _conditional(entry, images)
+        learner, seconds = learn(config, shown, entry.folder)
         return {"all": report(entry.folder, learner, seconds)}
     except DivergenceError as error:
         print(error, flush=True)
         return {"failed": {"failed": str(error)}}
 
 
-def _conditional(entry: Entry, images):
+def _conditional(entry: Entry, images: ImageSet) -> tuple[Config, ImageSet]:
     """Config and images of one net for all classes: it gets the budget of a model for each."""
     from mgconv.datasets.table import labels_of
 
@@ -45,10 +48,13 @@ def _conditional(entry: Entry, images):
         return entry.config, images
     names = entry.classes or images.class_names
     images = images.only(labels_of(names, images.class_names))
-    budget = {"num_updates": entry.config.num_updates * len(names)}
-    if entry.config.minutes:
-        budget["minutes"] = entry.config.minutes * len(names)
-    return dataclasses.replace(entry.config, **budget), images
+    minutes = entry.config.minutes
+    whole = dataclasses.replace(
+        entry.config,
+        num_updates=entry.config.num_updates * len(names),
+        minutes=minutes and minutes * len(names),
+    )
+    return whole, images
 
 
 def has_failed(facts: dict[str, dict]) -> bool:
@@ -88,17 +94,19 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     run = Run(own_folder(folder), config, data)
     with locked(run.folder):
         run.begin()
-    learner, results, diverged = None, {}, {}
+    traced: Any = None
+    results: dict[str, dict] = {}
+    diverged: dict[str, DivergenceError] = {}
     for label in chosen:
         name, subset = images.class_names[label], images.only([label])
         own = dataclasses.replace(config, classes=name, resume="auto")  # `run` has been asked
         epoch = len(images) // len(images.class_names)  # one learning rate schedule for all
         try:
-            learner, seconds = learn(own, subset, folder / name, learner, epoch)
+            traced, seconds = learn(own, subset, folder / name, traced, epoch)
         except DivergenceError as error:  # reported by the run; the other classes are not lost
             diverged[name] = error
         else:
-            results[name] = report(folder / name, learner, seconds)
+            results[name] = report(folder / name, traced, seconds)
     if diverged:
         seen = "; ".join(f"{name}: {error.seen}" for name, error in diverged.items())
         raise DivergenceError(seen, max(error.update for error in diverged.values()))

@@ -122,11 +122,11 @@ def own_folder(folder: str | os.PathLike) -> Path:
     return Path(folder) / f"worker-{index}" if index else Path(folder)
 
 
-def refuse_apart(learner: MultigridLearner, strategy: tf.distribute.Strategy) -> None:
+def refuse_apart(update_count: tf.Variable, strategy: tf.distribute.Strategy) -> None:
     """Raises a UserError where the workers of TF_CONFIG are to resume from different updates."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
-    count = strategy.run(lambda: tf.reshape(learner.update_count, [1]))
+    count = strategy.run(lambda: tf.reshape(update_count, [1]))
     counts = strategy.gather(count, axis=0).numpy().tolist()
     if len(set(counts)) > 1:
         remedy = "Put checkpoints/ of one worker in the place of the others'."

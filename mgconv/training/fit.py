@@ -1,6 +1,7 @@
 """From data to a finished run: the learner of a method, its data, its folder."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ from mgconv.datasets.batches import batches
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.io.images import to_float
-from mgconv.multigrid import MultigridLearner
 from mgconv.recipes import METHODS
 from mgconv.training.build import Start, build
 from mgconv.training.devices import make_strategy, own_folder, refuse_apart
 from mgconv.training.guard import Guard
-from mgconv.training.loop import Cadence, Learner, train
+from mgconv.training.loop import Cadence, Learner, ReusableLearner, train
 from mgconv.training.records import refuse_giant
 from mgconv.training.run import Run
 
@@ -46,7 +46,7 @@ def learn(
     config: Config,
     images: ImageSet,
     folder: str | os.PathLike,
-    learner: MultigridLearner | None = None,
+    traced: ReusableLearner | None = None,
     num_images: int | None = None,
 ) -> tuple[Learner, float]:
     """Learns a model of `images` in `folder`, or resumes the one that is there.
@@ -56,40 +56,23 @@ def learn(
             that gets the class as an input.
         images: all training images of this model.
         folder: of the run.
-        learner: one that was traced for another model of the same config, to be used again.
+        traced: the learner of another model of the same config, to be used again.
         num_images: training images that count as an epoch; by default all of `images`.
 
     Returns:
         The learner and the seconds that its updates took.
     """
-    strategy = make_strategy(config.devices, config.method, config.batch_size)
-    if config.minutes and "TF_CONFIG" in os.environ:  # each would count its own
-        found = f"--minutes={config.minutes:g}"
-        raise UserError("Workers cannot share a budget of", found, "Give --num_updates.")
+    strategy = _devices(config)
     refuse_giant(config, images.pixels.shape[-1])
-    folder = own_folder(folder)
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    data = describe(images)
-    conditional = config.classes == "each"
-    if conditional:
-        data |= {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
-
-    def stream(first):
-        labels = data.get("labels")
-        masked = config.objective == "conditional" or METHODS[config.method].masked
-        return batches(images, config.batch_size, config.seed, first, config.flip, labels, masked)
-
+    data, stream = describe(images) | _classes(config, images), _stream(config, images)
     stream(0)  # a batch larger than the data is reported before a folder is made
     start = Start(images.colors, reference_images(images, config))
-    if learner is None:
-        facts = data | {"num_images": num_images or len(images)}
-        learner = build(config, facts, start, strategy)
-        run = Run(folder, config, data)
-    else:
-        run = Run(folder, config, data)
-        learner.reset(config.seed, *start)
-    saturated = float(np.mean(np.abs(start.reference) >= 1))
+    epoch = {"num_images": num_images or len(images)}
+    learner = traced or build(config, data | epoch, start, strategy)
+    run = Run(own_folder(folder), config, data)
+    if traced:
+        traced.reset(config.seed, *start)
+    count = learner.update_count
     seconds = train(
         learner,
         stream,
@@ -98,10 +81,42 @@ def learn(
         run=run,
         cadence=Cadence(config.log_every, config.checkpoint_every, config.preview_every),
         num_profiled=config.profile,
-        guard=Guard(config.on_divergence, config.max_rollbacks, saturated),
-        restored=lambda: refuse_apart(learner, strategy),
+        guard=Guard(config.on_divergence, config.max_rollbacks, _saturated(start.reference)),
+        restored=lambda: refuse_apart(count, strategy),
     )
     return learner, seconds
+
+
+def _devices(config: Config) -> tf.distribute.Strategy:
+    """The devices of a run, set up before anything else is done on them."""
+    strategy = make_strategy(config.devices, config.method, config.batch_size)
+    if config.minutes and "TF_CONFIG" in os.environ:  # each would count its own
+        found = f"--minutes={config.minutes:g}"
+        raise UserError("Workers cannot share a budget of", found, "Give --num_updates.")
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return strategy
+
+
+def _classes(config: Config, images: ImageSet) -> dict[str, Any]:
+    """What one net of all classes must know of them."""
+    if config.classes != "each":
+        return {}
+    return {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
+
+
+def _stream(config: Config, images: ImageSet) -> Callable[[int], Iterable]:
+    """From a number of updates done to the batches that follow."""
+    labels = _classes(config, images).get("labels")
+    masked = config.objective == "conditional" or METHODS[config.method].masked
+    return lambda first: batches(
+        images, config.batch_size, config.seed, first, config.flip, labels, masked
+    )
+
+
+def _saturated(pixels: np.ndarray) -> float:
+    """Share of the observed pixels that lie on a bound of [-1, 1]."""
+    return float(np.mean(np.abs(pixels) >= 1))
 
 
 def reference_images(images: ImageSet, config: Config) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from mgconv.io.process import locked, stop_requested
@@ -48,6 +49,13 @@ class Learner(Protocol):
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a person looks at: images [B, s, s, C], and values [B] for histograms."""
+
+
+class ReusableLearner(Learner, Protocol):
+    """One that can become the learner of other data without being traced anew."""
+
+    def reset(self, seed: int, colors: np.ndarray, reference: np.ndarray) -> None:
+        """Forgets what it has learned."""
 
 
 @dataclass(frozen=True)

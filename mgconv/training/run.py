@@ -146,7 +146,7 @@ class Run:
         if not path.exists():
             return None
         rate = read_json(path).get("seconds_per_update")
-        if not (is_a(rate, float) and rate > 0):
+        if rate is None or not (is_a(rate, float) and rate > 0):
             raise UserError(f"Cannot use {path}", f"seconds_per_update {rate}", "Delete it.")
         return rate
 

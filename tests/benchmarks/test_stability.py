@@ -28,8 +28,9 @@ from benchmarks.stability.processes import Processes, StoppedError
 from benchmarks.stability.runs import Request, train_seed
 from benchmarks.stability.table import over_seeds, seen, verdict, write_summary
 from experiments.exp1_synthesis import __main__ as exp1_synthesis
-from mgconv.cli import flags as common
+from mgconv.cli import flags as flag_settings
 from mgconv.cli import train
+from mgconv.cli.program import main
 from mgconv.errors import UserError
 from mgconv.io.files import read_json, write_json
 from mgconv.training.records import read_metrics
@@ -226,8 +227,8 @@ def test_the_command_of_a_kind_is_one_that_its_program_takes(name):
         program.define_flags(values)
         places = [x.format(lfw="lfw.zip", faces="faces.zip") for x in arguments]
         assert values(["program", *places]) == ["program"]
-        given = common.given_settings(values)
-        common.config_for(**given)
+        given = flag_settings.given_settings(values)
+        flag_settings.config_for(**given)
         assert given.get("num_updates") in (*kind.updates, None)
 
 
@@ -291,7 +292,7 @@ def folder_of_a_run(folder, **settings):
     """What `load_split` needs of a run."""
     import dataclasses
 
-    config = common.config_for(dataset="digits", **settings)
+    config = flag_settings.config_for(dataset="digits", **settings)
     data = {"num_images": 9, "channels": 1, "class_names": ["3"]}
     write_json(folder / "config.json", {"config": dataclasses.asdict(config), "data": data})
     return config
@@ -332,13 +333,13 @@ def test_samples_that_are_the_held_out_images_are_at_distance_0(tmp_path, monkey
 
 def test_real_digits_as_samples_are_what_the_bars_of_digits_ask_for(tmp_path, monkeypatch):
     from mgconv.datasets.table import load_images
-    from mgconv.evaluation import scorers
+    from mgconv.evaluation import classifier
 
     folder_of_a_run(tmp_path, classes="each")
     test = load_images("digits", "test", 8)
     monkeypatch.setattr("mgconv.load", lambda folder: Echo(test.pixels))
-    quick = functools.partial(scorers.Classifier, epochs=12)
-    monkeypatch.setattr(scorers, "Classifier", quick)
+    quick = functools.partial(classifier.Classifier, epochs=12)
+    monkeypatch.setattr(classifier, "Classifier", quick)
     _, labels, scores = stability_score.score_classes(tmp_path)
     assert len(labels) == len(test)
     figures = scores | {"distance": {"its own budget": scores["distance"]}}
@@ -476,7 +477,7 @@ def test_a_record_of_other_commands_is_not_lost(tmp_path):
 def call(*arguments):
     """The program in this process."""
     about = stability.__doc__
-    common.main(stability.run, stability.define_flags, about, ["stability", *arguments])
+    main(stability.run, stability.define_flags, about, ["stability", *arguments])
 
 
 def test_kinds_without_data_are_not_run_and_the_rest_is_told(tmp_path, capsys):

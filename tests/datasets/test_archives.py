@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from mgconv.datasets import archives as files
+from mgconv.datasets import splits
 from mgconv.errors import UserError
 
 
@@ -137,7 +138,7 @@ def test_the_official_partition_of_celeba_is_followed(tmp_path, split, ending):
     place = archive(tmp_path / "img_align_celeba.zip", images)
     lines = [f"{i:06}.jpg {'001122'[i]}" for i in range(6)]
     (tmp_path / "list_eval_partition.txt").write_text("\n".join(lines))
-    source = files.image_files(place, split, files.celeb_a_partition(place))
+    source = files.image_files(place, split, splits.celeb_a_partition(place))
     assert source.num_items == {"train": 2, "test": 2, "all": 6}[split]
 
 
@@ -145,11 +146,11 @@ def test_a_partition_with_a_bad_line_is_told(tmp_path):
     (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg seven\n")
     (tmp_path / "a.zip").touch()
     with pytest.raises(UserError, match=r'"000002.jpg seven". Lines are: 000001.jpg 0'):
-        files.celeb_a_partition(str(tmp_path / "a.zip"))
+        splits.celeb_a_partition(str(tmp_path / "a.zip"))
 
 
 def test_people_of_lfw_are_on_one_side():
     names = [f"lfw/Person_{'ABCDEFGH'[p % 8]}{p}_{i:04}.jpg" for p in range(500) for i in range(3)]
-    splits = np.array([files.by_person(name) for name in names]).reshape(500, 3)
-    assert (splits == splits[:, :1]).all()
-    assert 0.05 < (splits == "test").mean() < 0.15
+    sides = np.array([splits.by_person(name) for name in names]).reshape(500, 3)
+    assert (sides == sides[:, :1]).all()
+    assert 0.05 < (sides == "test").mean() < 0.15

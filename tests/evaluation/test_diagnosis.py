@@ -18,7 +18,9 @@ def model(tiny):
         rng = np.random.default_rng(0)
         colors = rng.uniform(-0.5, 0.5, [20, 1, 1, 1]).astype(np.float32)
         reference = rng.uniform(-1, 1, [config.batch_size, 4, 4, 1]).astype(np.float32)
-        return MultigridModel(build_learner(config, colors, reference, 20), config, {"class_names": ["toy"]})
+        return MultigridModel(
+            build_learner(config, colors, reference, 20), config, {"class_names": ["toy"]}
+        )
 
     return make
 
