@@ -11,7 +11,7 @@ from typing import Any
 from absl import flags
 
 from mgconv.io.files import write_json
-from mgconv.reporting.tables import markdown_table
+from mgconv.reporting.tables import Table
 from mgconv.training.provenance import provenance
 
 OUT = "runs/bench"
@@ -57,6 +57,8 @@ def report(
     out: str, name: str, title: str, header: list[str], rows: list[list[str]], **found: Any
 ) -> None:
     """Prints the table; keeps it with all that was measured in OUT/NAME.json."""
-    print(f"\n{title}\n\n{markdown_table(header, rows)}", flush=True)
-    table = {"panels": {name: {"scorers": {"table": {"table": {"header": header, "rows": rows}}}}}}
-    write_json(Path(out) / f"{name}.json", {"title": title, **table, **found} | provenance())
+    table = Table.of_cells(header, rows)
+    print(f"\n{title}\n\n{table.markdown()}", flush=True)
+    panels = {name: {"scorers": {"table": {"table": table.to_json()}}}}
+    content = {"title": title, "panels": panels, **found}
+    write_json(Path(out) / f"{name}.json", content | provenance())

@@ -52,7 +52,7 @@ def run(values) -> None:
     from experiments.comparison import end
     from mgconv.io.files import write_json
     from mgconv.reporting.report import Report
-    from mgconv.training.provenance import provenance
+    from mgconv.training.provenance import hide_paths, provenance
 
     methods = compared_methods(values["methods"].value, TABLE_4["error"])
     given = given_settings(values)
@@ -73,7 +73,7 @@ def run(values) -> None:
     kept = {}
     for name, panel in panels.items():
         kept[name] = run_panel(name, *panel, values, folder / name, report)
-        results = {"settings": settings, "panels": kept} | provenance()
+        results = hide_paths({"settings": settings, "panels": kept}) | provenance()
         write_json(folder / f"results{suffix}.json", results)
         page = report.write()
     end(page, kept)

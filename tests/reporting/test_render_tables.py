@@ -85,7 +85,7 @@ def test_a_marker_may_ask_for_rows_of_one_name_and_for_columns(root):
     assert chosen[0] == "| run | mean rate |"
     with pytest.raises(UserError, match="Unknown option"):
         lines_of("sweep/keras rows=x exp9-cpu/0.json")
-    with pytest.raises(UserError, match="No table sweep/none in exp9-cpu/0.json"):
+    with pytest.raises(UserError, match=r"No table sweep/none in exp9-cpu/0\.json"):
         lines_of("sweep/none exp9-cpu/0.json")
 
 
