@@ -79,10 +79,22 @@ def _made(name: str, content: dict[str, Any]) -> str:
     facts += [", ".join(f"{package} {version}" for package, version in versions.items())]
     facts += [f"finished {content['finished']}"] if "finished" in content else []
     blocks = [f"### `{name}`", content.get("about") or content.get("what")]
-    blocks += [f"```\n{content['command']}\n```"] if "command" in content else []
+    commands = list(_commands(content))
+    blocks += ["\n".join(["```", *commands, "```"])] if commands else []
     said = "; ".join(filter(None, facts))
     blocks += [f"{said[0].upper()}{said[1:]}."] if said else []
     return "\n\n".join(filter(None, blocks))
+
+
+def _commands(content: dict[str, Any]) -> Iterator[str]:
+    """The command of a file, then those of rows that were made by another."""
+    if "command" in content:
+        yield content["command"]
+    rows = content.get("rows", {})
+    for name, row in rows.items() if isinstance(rows, dict) else ():
+        for facts in row.get("facts", {}).values():
+            if "command" in facts:
+                yield f"# {name}, commit {facts['commit']}\n{facts['command']}"
 
 
 def _picture(name: str) -> str:

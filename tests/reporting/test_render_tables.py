@@ -100,6 +100,17 @@ def test_a_page_holds_tables_commands_versions_and_pictures(root):
     assert "![chains](chains.png)" in page
 
 
+def test_rows_that_were_made_by_another_command_have_it_on_the_page(root):
+    folder = root / "results" / "recipes"
+    of_row = {"updates": 5, "command": "mgconv sweep --vary=seed=1", "commit": "7654321"}
+    rows = {"seed=0": {"facts": {"all": {"updates": 4}}}, "seed=1": {"facts": {"all": of_row}}}
+    write_json(folder / "lfw.json", {"rows": rows, "command": "mgconv sweep", "commit": "1234567"})
+    page = results_page(folder, "")
+    lines = ["```", "mgconv sweep", "# seed=1, commit 7654321", "mgconv sweep --vary=seed=1", "```"]
+    assert "\n".join(lines) in page
+    assert "Commit 1234567." in page
+
+
 def test_what_was_written_by_hand_stands_first_and_its_tables_are_not_repeated(root):
     folder = root / "results" / "exp9-cpu"
     marker = "<!-- table sweep/keras exp9-cpu/0.json exp9-cpu/1.json -->"
