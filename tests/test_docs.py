@@ -217,7 +217,7 @@ def named_in_code():
 def test_a_name_that_links_to_code_is_defined_there(name, file):
     if name != file.name:
         last = name.split(".")[-1]
-        defined = rf"^\s*(def|class) {last}\b|^{last} = "
+        defined = rf"^\s*(def|class) {last}\b|^{last}(: .*)? = "
         assert re.search(defined, file.read_text(), re.MULTILINE), f"no {name} in {file.name}"
 
 
