@@ -65,3 +65,13 @@ def no_graphs():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A tiny finished run."""
+    from programs import TINY, call
+
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    call("train", "--dataset=digits", "--classes=3", f"--out={folder}", *TINY)
+    return folder

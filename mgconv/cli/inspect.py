@@ -25,12 +25,12 @@ def run(values) -> None:
 
     from mgconv.datasets.table import load_split
     from mgconv.io.images import save_png, to_float, to_uint8
-    from mgconv.reporting.pictures import labeled_strips
 
     config = config_for(**given_settings(values))
     check_data(config)
     start_tensorflow()
     from mgconv.grids import downsample
+    from mgconv.reporting.pictures import labeled_strips
 
     images = load_split(config)  # reports what was skipped
     sample = to_float(images.some(64))
