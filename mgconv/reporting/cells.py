@@ -99,25 +99,26 @@ def _print_number(records: list[Record], spec: str) -> str:
 
     With errors of its own: mean ± the root of their mean square [standard deviation over seeds].
     """
-    if isinstance(records[0].value, str):
-        return records[0].value
-    spec, unit = (spec, "") if not spec.endswith("%") else (spec[:-1] + "f", "%")
-    values = [float(record.value) * (100 if unit else 1) for record in records]
-    errors = [record.error for record in records if record.error is not None]
-    text, unsigned = f"{statistics.fmean(values):{spec}}", spec.lstrip("+")
-    alike = len({f"{value:{spec}}" for value in values}) == 1
-    spread = None if alike else _print_error(statistics.stdev(values), unsigned)
-    if len(errors) == len(records):
-        own = math.sqrt(statistics.fmean([error**2 for error in errors])) * (100 if unit else 1)
-        text, spread = f"{text} ± {_print_error(own, unsigned)}", spread and f" [{spread}]"
-    else:
-        spread = spread and f" ± {spread}"
-    return text + (spread or "") + unit
+    found = [record.value for record in records]
+    words = [value for value in found if isinstance(value, str)]
+    if words:
+        return words[0]
+    unit, scale = ("%", 100) if spec.endswith("%") else ("", 1)
+    spec = spec.replace("%", "f")
+    values = [scale * value for value in found if value is not None and not isinstance(value, str)]
+    errors = [scale * record.error for record in records if record.error is not None]
+    mean, alike = statistics.fmean(values), len({f"{value:{spec}}" for value in values}) == 1
+    spread = "" if alike else _print_error(statistics.stdev(values), spec)
+    if len(errors) < len(values):
+        return f"{mean:{spec}}" + (spread and f" ± {spread}") + unit
+    own = math.sqrt(statistics.fmean([error**2 for error in errors]))
+    return f"{mean:{spec}} ± {_print_error(own, spec)}" + (spread and f" [{spread}]") + unit
 
 
 def _print_error(error: float, spec: str) -> str:
     """With the decimals of its number; of significant digits, three."""
-    return f"{float(f'{error:.3g}') if spec.endswith('g') else error:{spec}}"
+    error = float(f"{error:.3g}") if spec.endswith("g") else error
+    return f"{error:{spec.lstrip('+')}}"
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:

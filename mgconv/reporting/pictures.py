@@ -45,6 +45,7 @@ def to_picture(plot: Callable, rows: int, columns: int, scale: float = 1.0) -> n
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     drawing, axes = pyplot.subplots(
         rows,
@@ -54,8 +55,9 @@ def to_picture(plot: Callable, rows: int, columns: int, scale: float = 1.0) -> n
         squeeze=False,
     )
     plot(list(axes.flat))
-    drawing.canvas.draw()
-    picture = np.asarray(drawing.canvas.buffer_rgba())[..., :3].copy()
+    canvas = FigureCanvasAgg(drawing)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     pyplot.close(drawing)
     return picture
 

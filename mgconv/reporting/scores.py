@@ -38,7 +38,7 @@ def predict_once(scorer: Scorer, images: np.ndarray, about: str, cache: Path) ->
     print(f"{scorer.name}: {len(images)} images, {about}", flush=True)
     if not about.startswith("Real"):
         return predict(scorer, images, about)
-    digest = hashlib.sha256(np.ascontiguousarray(images)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
     return predict_real(scorer, images, {"images": digest}, cache)
 
 
