@@ -1,6 +1,7 @@
 """The pages that people read: commands parse, snippets run, links resolve, nothing is left out."""
 
 import ast
+import functools
 import importlib
 import importlib.util
 import os
@@ -132,7 +133,7 @@ def test_a_wrong_command_is_seen(command, error):
 def run_folder(tmp_path_factory):
     """A run of digits, in two updates."""
     folder = tmp_path_factory.mktemp("snippets") / "run"
-    asked = ["--dataset=digits", "--num_updates=2", "--width=0.05", "--batch_size=8"]
+    asked = ["--dataset=digits", "--grids=1,8", "--num_updates=2", "--width=0.05"]
     subprocess.run(
         [sys.executable, "-m", "mgconv", "train", *asked, f"--out={folder}"],
         cwd=ROOT, check=True, capture_output=True,
@@ -148,10 +149,17 @@ def snippets():
                 yield pytest.param(code, id=f"{of(path)}: {code.split('model = ')[-1][:40]!r}")
 
 
+@functools.cache
+def executed(code, folder):
+    """What a snippet leaves behind; the run that it names is the one in `folder`."""
+    known = {}
+    exec(re.sub(r'load\("[^"]+"\)', f'load("{folder}")', code), known)
+    return known
+
+
 @pytest.mark.parametrize("code", snippets())
 def test_a_python_snippet_runs(code, run_folder):
-    known = {}
-    exec(re.sub(r'load\("[^"]+"\)', f'load("{run_folder}")', code), known)
+    known = executed(code, run_folder)
     if "images" in known:
         images = known["images"]
         assert images.shape == (16, 8, 8, 1)
@@ -159,21 +167,19 @@ def test_a_python_snippet_runs(code, run_folder):
         assert abs(images).max() <= 1
 
 
-def chain_of(path):
+def chain_of(path, run_folder):
     [code] = [c for kind, c in FENCED.findall((ROOT / path).read_text()) if "langevin(energy" in c]
-    known = {}
-    exec(code, known)
-    return known["x"].numpy()
+    return executed(code, run_folder)["x"].numpy()
 
 
-def test_the_readmes_own_energy_has_the_mean_and_spread_that_it_says():
-    x = chain_of("README.md")
+def test_the_readmes_own_energy_has_the_mean_and_spread_that_it_says(run_folder):
+    x = chain_of("README.md", run_folder)
     assert abs(x.mean() - 0.5) < 0.01
     assert abs(x.std() - 0.1) < 0.01
 
 
-def test_the_two_wells_are_where_the_page_says():
-    x = chain_of("docs/extending.md")
+def test_the_two_wells_are_where_the_page_says(run_folder):
+    x = chain_of("docs/extending.md", run_folder)
     assert 0.45 < abs(x).mean() < 0.55
     assert x.min() < -0.3 < 0.3 < x.max()
 
