@@ -195,7 +195,7 @@ def test_a_bar_is_missed_where_a_figure_is_beyond_it(name, changed):
 
 def test_lengths_without_seeds_to_compare_with_are_not_judged():
     alone = {"lfw_long": [record(9, 8, 7)]}
-    assert verdict("lfw_long", KINDS["lfw_long"], alone) == "not predictions: needs other runs"
+    assert verdict("lfw_long", KINDS["lfw_long"], alone) == "not decided: needs other runs"
 
 
 def test_the_table_shows_all_seeds_and_what_failed(tmp_path):
