@@ -28,7 +28,7 @@ class Checkpoints:
 
     Each is a folder, written aside and renamed when it is whole and has a manifest, the SHA-256 of
     its files. One that its manifest does not fit is passed over, with a line, for the one before;
-    TensorFlow does not open it. The flat files of versions before are read, too.
+    TensorFlow does not open it. The flat files of older versions are read, too.
 
     Args:
         learner: what is saved and restored.
@@ -134,4 +134,4 @@ def has_learned(folder: Path) -> bool:
 def latest_checkpoint(folder: Path) -> str | None:
     """The latest good checkpoint of a folder, as tf.train.load_checkpoint takes it."""
     latest = next(_good(folder), None)
-    return latest and latest.prefix
+    return latest.prefix if latest else None

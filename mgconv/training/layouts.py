@@ -1,4 +1,4 @@
-"""How a checkpoint lies on disk: in a folder of its own, or, from versions before, in flat files.
+"""How a checkpoint lies on disk: in a folder of its own, or, from older versions, in flat files.
 
 000200/          state.index, state.data-00000-of-00001, manifest.json: the SHA-256 of the others
 ckpt-200.*       .index, .data-00000-of-00001, .sha256.json; and the file `checkpoint` lists them
@@ -45,7 +45,7 @@ class FolderCheckpoint:
 
 
 class FlatCheckpoint:
-    """A checkpoint as versions before wrote it.
+    """A checkpoint as older versions wrote it.
 
     Args:
         path: common to its files, without their endings.
@@ -83,9 +83,10 @@ def find_saved(folder: Path) -> list[Saved]:
     Raises:
         UserError: there are flat ones alone, and none says which of them are whole.
     """
-    found: list[Saved] = [FolderCheckpoint(path) for path in _folders(folder)]
-    found += _find_flat(folder, has_others=bool(found))
-    return sorted(found, key=lambda saved: saved.update)
+    folders = [FolderCheckpoint(path) for path in _folders(folder)]
+    found: dict[int, Saved] = {x.update: x for x in _find_flat(folder, bool(folders))}
+    found |= {x.update: x for x in folders}  # a flat one of the same update was passed over
+    return [found[update] for update in sorted(found)]
 
 
 def updates_of(folder: Path) -> set[int]:
@@ -160,7 +161,7 @@ def _find_flat(folder: Path, has_others: bool) -> list[FlatCheckpoint]:
         names = _names(folder, FLAT_MANIFEST) | _names(folder, ".index")
         return [FlatCheckpoint(folder / name, has_manifest=True) for name in names]
     written, listed = _names(folder, ".index"), _listed(folder / FLAT_LIST)
-    if written & set(listed or ()):
+    if listed and written & set(listed):
         return [FlatCheckpoint(folder / name, has_manifest=False) for name in listed]
     is_listed = (folder / FLAT_LIST).exists()
     if not has_others and (is_listed or len(written) > 1):

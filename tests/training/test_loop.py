@@ -95,7 +95,7 @@ def go(learner, run, num_updates=8, batches=numbered, **options):
 
 
 class FlatCheckpoints(Checkpoints):
-    """Saves as versions before did: flat files, a manifest beside them, TensorFlow's list."""
+    """Saves as older versions did: flat files, a manifest beside them, TensorFlow's list."""
 
     def save(self):
         self._memory.assign(self._guard.to_json())
@@ -108,7 +108,7 @@ class FlatCheckpoints(Checkpoints):
 
 @contextlib.contextmanager
 def flat_files():
-    """Runs in here save as versions before did."""
+    """Runs in here save as older versions did."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "Checkpoints", FlatCheckpoints)
         yield
@@ -752,6 +752,19 @@ def test_a_damaged_checkpoint_is_replaced_by_the_next_save_of_its_update(checkpo
     go(learner := Toy(), open_run(), 6)
     assert (learner.calls, float(learner.weight)) == (0, 21)
     assert not list(checkpointed.checkpoints.glob(".*"))
+
+
+@flat_alone
+def test_a_damaged_flat_checkpoint_gives_way_to_the_next_save_of_its_update(
+    checkpointed, open_run, capsys
+):
+    truncate(checkpointed.checkpoints / FLAT.index, 9)
+    go(Toy(), open_run(), 4)
+    assert "ckpt-4: passed over" in capsys.readouterr().out
+    go(learner := Toy(), open_run(), 4)
+    assert "passed over" not in capsys.readouterr().out
+    assert (learner.calls, float(learner.weight)) == (0, 10)
+    assert not list(checkpointed.checkpoints.glob("ckpt-4.*"))
 
 
 def test_a_folder_has_one_learner_at_a_time(open_run):
