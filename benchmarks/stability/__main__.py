@@ -36,7 +36,9 @@ def define_flags(values) -> None:
     """Flags of this program."""
     rows = ", ".join({*KINDS} | {kind.row for kind in KINDS.values()})
     flags.DEFINE_list("rows", None, f"kinds of run [all]: {rows}", flag_values=values)
-    flags.DEFINE_list("seeds", None, "of each kind those among these [all]", flag_values=values)
+    flags.DEFINE_list(
+        "seeds", None, "seeds to run, where a kind has them [all]", flag_values=values
+    )
     flags.DEFINE_integer("jobs", 1, "runs at once of the kinds that take one core each", 1,
                          flag_values=values)  # fmt: skip
     flags.DEFINE_string("lfw", None, "folder or .zip of Labeled Faces in the Wild",
@@ -46,7 +48,7 @@ def define_flags(values) -> None:
     flags.DEFINE_string("work_dir", "runs/stability", "folder of the runs", flag_values=values)
     flags.DEFINE_string("out", None, "folder of records, table and pictures [--work_dir]",
                         flag_values=values)  # fmt: skip
-    flags.DEFINE_float("budget_factor", 1.0, "of all numbers of updates and minutes; other than 1 "
+    flags.DEFINE_float("budget_factor", 1.0, "factor on all numbers of updates and minutes; not 1 "
                        "for a trial of this program", 0.0, flag_values=values)  # fmt: skip
     flags.DEFINE_multi_string("setting", [], "a flag for every command besides, for a trial, say "
                               "--setting=--width=0.05", flag_values=values)  # fmt: skip

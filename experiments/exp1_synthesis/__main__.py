@@ -41,9 +41,9 @@ def define_flags(values) -> None:
                       flag_values=values)  # fmt: skip
     flags.DEFINE_list("methods", None, "methods to compare, baselines among them [the panel's]",
                       flag_values=values)  # fmt: skip
-    flags.DEFINE_string("learned_classes", None, "of a model a class: names or all [the panel's]",
-                        flag_values=values)  # fmt: skip
-    flags.DEFINE_integer("num_samples", 5000, "at most; never more than test images", 20,
+    flags.DEFINE_string("learned_classes", None, "classes that get a model each: names or all "
+                        "[the panel's]", flag_values=values)  # fmt: skip
+    flags.DEFINE_integer("num_samples", 5000, "samples to score; never more than test images", 20,
                          flag_values=values)  # fmt: skip
     flags.DEFINE_list("scorers", ["classifier"], "scorers of the samples: classifier, and one of "
                       "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip

@@ -36,12 +36,12 @@ SETTINGS = {
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_list("methods", list(TABLE_2), "systems to compare", flag_values=values)
+    flags.DEFINE_list("methods", list(TABLE_2), "methods to compare", flag_values=values)
     flags.DEFINE_list("num_labels", None, "numbers of labels [quick 100,200,400; else "
                       "1000,2000,4000]", flag_values=values)  # fmt: skip
-    flags.DEFINE_integer("num_draws", 10, "of labels for the L2-SVM", 2, flag_values=values)
-    flags.DEFINE_integer("num_cnn_draws", 2, "of labels for the CNN", 2, flag_values=values)
-    flags.DEFINE_bool("inductive", False, "learn features without the test images",
+    flags.DEFINE_integer("num_draws", 10, "draws of labels for the L2-SVM", 2, flag_values=values)
+    flags.DEFINE_integer("num_cnn_draws", 2, "draws of labels for the CNN", 2, flag_values=values)
+    flags.DEFINE_bool("inductive", False, "train features without the test images",
                       flag_values=values)  # fmt: skip
     names = [name for name in SHARED_FIELDS if name not in ("classes", "split")]
     define_config_flags(values, names, SETTINGS)

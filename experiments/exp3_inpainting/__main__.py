@@ -35,14 +35,14 @@ DATASETS = {"quick": ("digits", "photos"), "cpu": ("lfw",), "full": ("celeb_a",)
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_list("datasets", None, "data sets [quick digits,photos; cpu lfw; full celeb_a]",
-                      flag_values=values)  # fmt: skip
-    flags.DEFINE_list("methods", list(TABLE_4["error"]), "systems to compare", flag_values=values)
-    flags.DEFINE_integer("num_test", None, "test images, at most [quick 64; else 1000]", 8,
+    flags.DEFINE_list("datasets", None, "data sets of the images to fill [quick digits,photos; "
+                      "cpu lfw; full celeb_a]", flag_values=values)  # fmt: skip
+    flags.DEFINE_list("methods", list(TABLE_4["error"]), "methods to compare", flag_values=values)
+    flags.DEFINE_integer("num_test", None, "most test images to fill [quick 64; else 1000]", 8,
                          flag_values=values)  # fmt: skip
-    flags.DEFINE_integer("num_chains", None, "chains, whose mean is measured too "
+    flags.DEFINE_integer("num_chains", None, "chains an image, whose mean is measured too "
                          "[quick 2; else 8]", 2, flag_values=values)  # fmt: skip
-    flags.DEFINE_bool("generative", True, "also fill by a multi-grid model learned as in "
+    flags.DEFINE_bool("generative", True, "also fill by a multi-grid model trained as in "
                       "experiment 1", flag_values=values)  # fmt: skip
     define_config_flags(values, SHARED_FIELDS, SETTINGS)
 

@@ -97,7 +97,10 @@ def _help(about: str, values: flags.FlagValues) -> str:
 
 
 def _flag(flag: flags.Flag) -> str:
-    shown = "" if flag.default in (None, []) else f" [default {str(flag.default).lower()}]"
+    default = flag.default
+    if isinstance(default, bool | list):
+        default = ",".join(default) if isinstance(default, list) else str(default).lower()
+    shown = "" if default in (None, "") else f" [default {default}]"
     text = " ".join(f"--{flag.name}: {flag.help}{shown}".split())
     return textwrap.fill(
         text, 100, initial_indent="  ", subsequent_indent="      ",
