@@ -240,7 +240,9 @@ def test_the_readme_is_short_and_begins_with_code_and_a_picture():
 def test_algorithm_1_is_found_in_the_readme():
     text = (ROOT / "README.md").read_text()
     assert "Start with [mgconv/multigrid.py](mgconv/multigrid.py)" in text
-    assert "def train_step" in (ROOT / "mgconv/multigrid.py").read_text()
+    code = (ROOT / "mgconv/multigrid.py").read_text()
+    for name in re.findall(r"`(?:MultigridLearner|GridLearner)\.(\w+)`", text):
+        assert f"    def {name}(" in code
 
 
 def departures():
