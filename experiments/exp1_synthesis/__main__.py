@@ -21,6 +21,7 @@ from mgconv.cli.flags import (
     given_settings,
     one_budget,
     scorer_settings,
+    scorers_as_text,
     suffix_of,
 )
 from mgconv.cli.program import main, start_tensorflow
@@ -45,8 +46,8 @@ def define_flags(values) -> None:
                         "[the panel's]", flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num_samples", 5000, "samples to score; never more than test images", 20,
                          flag_values=values)  # fmt: skip
-    flags.DEFINE_list("scorers", ["classifier"], "scorers of the samples: classifier, and one of "
-                      "keras, inception2015, torch_fidelity", flag_values=values)  # fmt: skip
+    text = f"networks that score the samples, classifier and another: {scorers_as_text()}"
+    flags.DEFINE_list("scorers", ["classifier"], text, flag_values=values)
     define_scorer_flags(values)
     define_config_flags(values, SHARED_FIELDS, scales={})
 

@@ -31,10 +31,14 @@ def define_config_flags(
         scales: an experiment's own settings by scale; its default scale is quick.
     """
     for name in names:
-        kind = CONFIG_FIELDS[name].type
+        kind: typing.Any = CONFIG_FIELDS[name].type
         if isinstance(kind, types.UnionType) and name not in OR_NONE:
             kind = typing.get_args(kind)[0]
-        define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+        define: dict[typing.Any, typing.Callable] = {
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            bool: flags.DEFINE_bool,
+        }
         text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name, scales)
         define.get(kind, flags.DEFINE_string)(name, None, text, flag_values=values)
 
@@ -59,8 +63,8 @@ def _shown(value: typing.Any) -> str:
 
 def given_settings(values: flags.FlagValues) -> dict[str, typing.Any]:
     """The fields of Config that the command line sets."""
-    given = {n: values[n].value for n in CONFIG_FIELDS if n in values}
-    given = {name: value for name, value in given.items() if value is not None}
+    asked = {name: values[name].value for name in CONFIG_FIELDS if name in values}
+    given: dict[str, typing.Any] = {n: value for n, value in asked.items() if value is not None}
     if "grids" in given:
         given["grids"] = _read_grids(given["grids"])
     given |= {name: _read_or_none(name, given[name]) for name in OR_NONE if name in given}
@@ -104,12 +108,16 @@ def _read_or_none(name: str, text: str) -> float | None:
 
 def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:
     """--scorer, one of them, and the flags of its weights."""
-    from mgconv.evaluation.scorers import SCORERS
-
-    rows = "; ".join(f"{name}, {row.about}" for name, row in SCORERS.items())
-    text = f"network that scores the samples: {rows}"
+    text = f"network that scores the samples: {scorers_as_text()}"
     flags.DEFINE_string("scorer", default, text, flag_values=values)
     define_scorer_flags(values)
+
+
+def scorers_as_text() -> str:
+    """The rows of SCORERS, for a help text."""
+    from mgconv.evaluation.scorers import SCORERS
+
+    return "; ".join(f"{name}, {row.about}" for name, row in SCORERS.items())
 
 
 def define_scorer_flags(values: flags.FlagValues) -> None:
@@ -120,7 +128,7 @@ def define_scorer_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
 
 
-def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> dict[str, str | None]:
+def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> dict[str, typing.Any]:
     """What those flags say to the scorers of these names, as `make_scorer` takes it.
 
     Raises:
@@ -132,8 +140,8 @@ def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> di
     known = {name and choose("scorer", name, SCORERS) for name in names}
     given = {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
     if given["path"] and known <= {None, "classifier"}:
-        remedy = "Name the scorer, too: keras, inception2015 or torch_fidelity."
-        raise UserError("No scorer reads --scorer_path", given["path"], remedy)
+        others = ", ".join(name for name in SCORERS if name != "classifier")
+        raise UserError("No scorer reads --scorer_path", given["path"], f"Give one of {others}.")
     if given["path"]:
         existing_file(given["path"], "Give the file of the weights by --scorer_path.")
     return given
@@ -161,7 +169,7 @@ def refuse_two_budgets(given: dict[str, typing.Any]) -> None:
 
 
 def refuse_unread(given: dict[str, typing.Any]) -> None:
-    """Raises a UserError where a baseline is to learn and a setting of energies was given, too."""
+    """Raises a UserError where a baseline is to be trained and a setting of energies was given."""
     unread = [f"--{name}={given[name]}" for name in CONFIG_FIELDS if name in OF_ENERGIES & {*given}]
     if given.get("method") in METHODS and not METHODS[given["method"]].is_energy_based and unread:
         found = ", ".join(unread)

@@ -46,7 +46,7 @@ def start_tensorflow(devices: str | None = None) -> None:
 def main(
     program: Callable[[flags.FlagValues], None],
     define_flags: Callable[[flags.FlagValues], None],
-    about: str,
+    about: str | None,
     argv: list[str] | None = None,
 ) -> None:
     """Parses flags and runs `program`; a UserError is one line on stderr and exit code 1.
@@ -59,7 +59,7 @@ def main(
     values = flags.FlagValues()
     define_flags(values)
     if HELP & set(argv[1:]):
-        print(_help(about, values))
+        print(_help(about or "", values))
         return
     with contextlib.suppress(ValueError):  # only the main thread hears signals
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # before training and after it

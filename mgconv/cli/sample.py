@@ -5,6 +5,7 @@ mgconv sample --run=runs/digits-3-multigrid-modern-0 --num=64
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -58,7 +59,7 @@ def run(values) -> None:
     columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(shown) ** 0.5))
     stem = folder / "samples" / f"draw-{seed}"
     save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
-    content = {"images": images}
+    content: dict[str, Any] = {"images": images}
     if system.labels:  # a model of several classes together has no label to give
         content |= {"labels": labels, "class_names": np.array(system.class_names)}
     with replacing(f"{stem}.npz") as draft, draft.open("wb") as file:

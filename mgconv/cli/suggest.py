@@ -25,8 +25,10 @@ def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Sugg
         num_gpus: of this machine.
         crop: as Config has it.
     """
-    rows = np.unique(np.linspace(0, source.num_items - 1, NUM_LOOKED_AT).astype(int))
-    sizes = [picture_size(next(source.read(row))[0]) for row in rows]
+    num_items = source.num_items or NUM_LOOKED_AT
+    rows = np.unique(np.linspace(0, num_items - 1, NUM_LOOKED_AT).astype(int))
+    contents = [next(source.read(row))[0] for row in rows]
+    sizes = [picture_size(content) for content in contents if isinstance(content, bytes)]
     sides = sorted(min(*size, crop or min(size)) for size in sizes if size)
     side = sides[len(sides) // 10] if sides else 64
     size = max(s for s in GRIDS if s <= max(4, min(side, 64 if num_gpus else 32)))

@@ -28,17 +28,12 @@ from mgconv.cli.flags import (
 )
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.config import Config
-from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
 from mgconv.recipes import METHODS
-from mgconv.reporting.cells import Column, Record
-from mgconv.reporting.tables import COST, OVER_SEEDS, Table, cost_records
+from mgconv.reporting.sweep import AS_GIVEN, HEALTH, MEASURES, shown, write_report
 
-AS_GIVEN = "as given"  # the run in which nothing is varied
 HELD_OUT = 10  # every so many training images are not learned
 MOST_SCORED = 2000  # images that samples are scored against
-HEALTH = ("gap", "contrast", "drift_rms", "saturated")  # of the top grid, over the last quarter
-MEASURES = (*HEALTH, "frechet")
 
 
 def define_flags(values) -> None:
@@ -74,7 +69,7 @@ def run(values) -> None:
         place = folder / name.replace("/", "-")
         sides = learned_and_held(config, against)
         row = rows[name] = learn_and_score(config, points[name], place, sides, chosen, scorer)
-        seen = ", ".join(f"{n} {_cell(row[n])}" for n in MEASURES if n in row)
+        seen = ", ".join(f"{n} {shown(row[n])}" for n in MEASURES if n in row)
         print(f"{place}: {seen or 'no model'}", flush=True)
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
 
@@ -141,6 +136,8 @@ def _parsed(name, text):
 
 def learned_and_held(config, against: str):
     """Training images to learn; images that are not learned, to score against."""
+    from mgconv.datasets.table import load_split
+
     images = load_split(config)
     if against == "test":
         held = load_split(config, "test")
@@ -225,77 +222,6 @@ def _note_figures(folder: Path, row: dict) -> None:
         for name in MEASURES:
             if row.get(name) is not None:
                 tf.summary.scalar(f"final/{name}", row[name])
-
-
-def write_report(
-    folder: Path, names, rows: dict[str, dict], scorer: str | None, against: str
-) -> Path:
-    """Table and plot of all runs, best first where they are scored."""
-    from mgconv.io.files import write_json
-    from mgconv.reporting.report import Report
-    from mgconv.training.provenance import hide_paths, provenance
-
-    measures = MEASURES if scorer else HEALTH
-    ranked = dict(sorted(rows.items(), key=lambda item: item[1].get("frechet") or np.inf))
-    table = _table(ranked, {name: name for name in ranked}, measures)
-    made, scored = provenance(), scorer or "health"
-    tables = {"sweep": table}
-    if len({row["settings"].get("seed") for row in rows.values()}) > 1:
-        tables["seeds"] = _over_seeds(ranked, measures)
-    panels = {p: {"scorers": {scored: {"table": t.to_json()}}} for p, t in tables.items()}
-    results = {"rows": hide_paths(rows), "panels": panels, "against": against}
-    write_json(folder / "results.json", results | made)
-    report = Report(folder, f"Sweep over {', '.join(names)}")
-    report.made_by(made)
-    report.text("Health of the top grid, mean over the last quarter of each run: see the README.")
-    if scorer:
-        sides = {"held_out": "every tenth training image, not learned", "test": "test images"}
-        report.text(f"Scored by {scorer} against {sides[against]}.")
-    report.table(table)
-    if "seeds" in tables:
-        report.text(OVER_SEEDS)
-        report.table(tables["seeds"])
-    shown = "frechet" if scorer else "contrast"
-    report.figure("runs", _plot(ranked, shown), f"{shown} of each run.")
-    return report.write()
-
-
-def _table(rows: dict[str, dict], names: dict[str, str], measures) -> Table:
-    """Runs under their names in the table; those of one name differ by their seed."""
-    records = []
-    for run, row in rows.items():
-        name, seed = names[run], row["settings"].get("seed")
-        records.append(Record(name, "seeds", list(names.values()).count(name), seed=seed))
-        records += cost_records(name, row["facts"], seed)
-        records += [Record(name, measure, row.get(measure), seed=seed) for measure in measures]
-    columns = (COST, *(Column(measure, ("{:.4g}",)) for measure in measures))
-    return Table(columns, tuple(records), "run")
-
-
-def _over_seeds(rows: dict[str, dict], measures) -> Table:
-    """The table with one row for all seeds of the same settings; a seed that failed stays seen."""
-    names = {}
-    for run, row in rows.items():
-        settings = {name: value for name, value in row["settings"].items() if name != "seed"}
-        names[run] = ",".join(f"{n}={value}" for n, value in settings.items()) or AS_GIVEN
-    table = _table(rows, names, measures)
-    counts = Column("seeds", ("{:.0f}",), "note")
-    return dataclasses.replace(table, columns=(counts, *table.columns))
-
-
-def _cell(value):
-    return "-" if value is None else f"{value:.4g}"
-
-
-def _plot(rows, measure):
-    from mgconv.reporting.pictures import to_picture
-
-    def plot(axes):
-        names = list(rows)[::-1]
-        axes[0].barh(names, [rows[name].get(measure) or 0 for name in names])
-        axes[0].tick_params(labelsize=5)
-
-    return to_picture(plot, 1, 1, scale=2.0)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from programs import PROGRAMS, ROOT, TINY, call, command, module_of, program, re
 
 import mgconv
 from mgconv.__main__ import COMMANDS, main
-from mgconv.cli import flags as common
+from mgconv.cli.program import main as run_program
 from mgconv.config import Config
 from mgconv.evaluation.scorers import SCORERS
 
@@ -23,7 +23,7 @@ def test_a_signal_at_any_time_ends_with_the_command_that_goes_on(number, capsys)
     before = {sent: signal.getsignal(sent) for sent in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run behind `&`
     try:
-        common.main(lambda values: signal.raise_signal(number), lambda values: None, "", ["x"])
+        run_program(lambda values: signal.raise_signal(number), lambda values: None, "", ["x"])
     finally:
         for sent, handler in before.items():
             signal.signal(sent, handler)
@@ -179,12 +179,12 @@ def test_a_help_text_is_a_phrase_that_stands_alone(name):
         assert others
 
 
-@pytest.mark.parametrize("name", ["evaluate", "sweep"])
+@pytest.mark.parametrize("name", ["evaluate", "sweep", "exp1_synthesis"])
 def test_the_help_of_a_scorer_names_every_row_of_the_table(name):
     values = flags.FlagValues()
     program(name).define_flags(values)
-    for scorer, row in SCORERS.items():
-        assert f"{scorer}, {row.about}" in values["scorer"].help
+    flag = values["scorers" if name == "exp1_synthesis" else "scorer"]
+    assert all(f"{scorer}, {row.about}" in flag.help for scorer, row in SCORERS.items())
 
 
 @pytest.mark.parametrize("name", ["train", "sample", "inpaint", "inspect", "prepare"])

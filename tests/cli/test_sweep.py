@@ -87,7 +87,7 @@ def test_a_sweep_of_a_model_a_class_has_their_mean_health(tmp_path):
 
 
 def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_path):
-    from mgconv.cli.sweep import write_report
+    from mgconv.reporting.sweep import write_report
 
     def row(drift, seed, frechet):
         facts = {"all": {"updates": 10, "seconds": 5.0}}
