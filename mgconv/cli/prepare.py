@@ -40,7 +40,7 @@ def run(values) -> None:
         builder.download_and_prepare(download_config=config)
     except Exception as error:  # tfds and what it calls raise nearly anything
         found = " ".join(str(error).split())[:400]
-        remedy = "data/README.md says what to fetch; give its folder by --manual_dir."
+        remedy = "data/README.md of the repository says what to fetch for --manual_dir."
         raise UserError(f"Cannot prepare {dataset}", found, remedy) from None
     place = values["data_dir"].value
     option = f" --data_dir={place}" if place else ""

@@ -103,7 +103,7 @@ def tfds_source(name: str, split: str, data_dir: str | None) -> Source:
     import tensorflow_datasets as tfds
 
     place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    remedy = f"Run: make data DATASET={name}"
+    remedy = f"Run: mgconv prepare --dataset={name}{f' --data_dir={data_dir}' if data_dir else ''}"
     try:
         data, info = tfds.load(
             name, split=split, data_dir=data_dir, download=False, with_info=True,

@@ -107,6 +107,6 @@ def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_p
     _, found = cells_of(panels["seeds"]["scorers"]["keras"]["table"])
     lines = [(row[0], row[1], row[2], row[-1]) for row in found]
     assert lines == [
-        ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7.1"),
+        ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7.07"),
         ("drift=2.0", "2", "1 x 10 / 5 s; diverged", "300; -"),
     ]

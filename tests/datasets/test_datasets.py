@@ -217,7 +217,8 @@ def test_data_that_is_not_prepared_is_told_with_the_command_that_prepares_it(tmp
     with pytest.raises(UserError) as error:
         load_images("cifar10", "train", 32, data_dir=str(tmp_path))
     assert str(error.value) == (
-        f'No prepared "cifar10" in: {tmp_path}. Run: make data DATASET=cifar10'
+        f'No prepared "cifar10" in: {tmp_path}. '
+        f"Run: mgconv prepare --dataset=cifar10 --data_dir={tmp_path}"
     )
 
 

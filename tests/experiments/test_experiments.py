@@ -33,7 +33,7 @@ BAD = [  # (program, flags, what the line must say)
     ("exp2_classification", ["--classes=3"], "Unknown command line flag 'classes'"),
     ("exp3_inpainting", ["--classes=each"], "One model fills: --classes=each"),
     ("exp3_inpainting", ["--datasets=digits,photoz"], 'Unknown data set: "photoz"'),
-    ("exp3_inpainting", ["--datasets=digits,cifar10"], "make data DATASET=cifar10"),
+    ("exp3_inpainting", ["--datasets=digits,cifar10"], "mgconv prepare --dataset=cifar10"),
     ("exp3_inpainting", ["--methods=pcd"], "leaves out: multigrid"),
     ("exp3_inpainting", ["--methods=multigrid,dcgan"], 'Unknown method: "dcgan"'),
     ("exp2_classification", ["--methods=pcd"], "leaves out: multigrid"),
