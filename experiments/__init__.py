@@ -1,1 +1,1 @@
-"""The paper's experiments and the programs around them: python -m experiments.NAME --help."""
+"""The paper's three experiments: python -m experiments.NAME --help. The other files forward."""
