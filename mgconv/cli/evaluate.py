@@ -57,7 +57,7 @@ def run(values) -> None:
     from mgconv.evaluation.scorers import make_scorer
     from mgconv.reporting.scores import REFERENCE, score_all, score_table
 
-    every = load_split(dataclasses.replace(config, classes="all"))  # the classifier learns from it
+    every = load_split(dataclasses.replace(config, classes="all"))  # the classifier trains on it
     training = every.only(choose_classes(config.classes, every.class_names))
     test = load_split(config, "test")
     folder = cache_root(config.cache_dir) / "classifiers"

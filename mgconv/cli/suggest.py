@@ -32,7 +32,7 @@ def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Sugg
     sides = sorted(min(*size, crop or min(size)) for size in sizes if size)
     side = sides[len(sides) // 10] if sides else 64
     size = max(s for s in GRIDS if s <= max(4, min(side, 64 if num_gpus else 32)))
-    machine = "with a GPU" if num_gpus else "without a GPU minutes teach so many"
+    machine = "with a GPU" if num_gpus else "without a GPU, where a run has minutes"
     found = f"9 of 10 have sides of {side} pixels or more" if sides else "no size could be read"
     return {
         "grids": (GRIDS[size], f"{found}, {machine}"),
@@ -42,7 +42,7 @@ def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Sugg
 
 
 def suggest_batch(num_images: int, num_gpus: int) -> Suggested:
-    """The batch size for a model of so many images."""
+    """The batch size for a model of `num_images` images."""
     most = max(2, min(100 if num_gpus else 16, num_images))
     why = f"{num_images} images" + ("" if num_gpus else "; a CPU spends best on updates")
     return {"batch_size": (max(b for b in BATCHES if b <= most), why)}

@@ -32,7 +32,7 @@ from mgconv.errors import UserError, choose
 from mgconv.recipes import METHODS
 from mgconv.reporting.sweep import AS_GIVEN, HEALTH, MEASURES, shown, write_report
 
-HELD_OUT = 10  # every so many training images are not learned
+HELD_OUT = 10  # one training image in this many is held out
 MOST_SCORED = 2000  # images that samples are scored against
 
 
@@ -67,8 +67,8 @@ def run(values) -> None:
     rows = {}
     for name, config in configs.items():
         place = folder / name.replace("/", "-")
-        sides = learned_and_held(config, against)
-        row = rows[name] = learn_and_score(config, points[name], place, sides, chosen, scorer)
+        sides = training_and_held_out(config, against)
+        row = rows[name] = train_and_score(config, points[name], place, sides, chosen, scorer)
         seen = ", ".join(f"{n} {shown(row[n])}" for n in MEASURES if n in row)
         print(f"{place}: {seen or 'no model'}", flush=True)
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
@@ -134,8 +134,8 @@ def _parsed(name, text):
     return given_settings(values)[name]
 
 
-def learned_and_held(config, against: str):
-    """Training images to learn; images that are not learned, to score against."""
+def training_and_held_out(config, against: str):
+    """Images to train on; images that no model is trained on, to score against."""
     from mgconv.datasets.table import load_split
 
     images = load_split(config)
@@ -145,13 +145,13 @@ def learned_and_held(config, against: str):
         is_held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
         images, held = _rows(images, ~is_held), _rows(images, is_held)
     if len(held) < 2:
-        found = f"{len(images)} to learn, {len(held)} to score"
+        found = f"{len(images)} to train on, {len(held)} to score"
         raise UserError("Too few images to hold some out", found, "Give more.")
     every = -(-len(held) // MOST_SCORED)
     return images, _rows(held, slice(None, None, every))
 
 
-def learn_and_score(
+def train_and_score(
     config, point: dict, folder: Path, sides, chosen: str | None, scorer=None
 ) -> dict:
     """One run: what it cost, how healthy it ended, how far its samples are from other images.
@@ -160,17 +160,17 @@ def learn_and_score(
         config: of the run.
         point: the settings that vary.
         folder: of the run.
-        sides: images to learn, images to score against.
+        sides: images to train on, images to score against.
         chosen: name of the scorer, None for no score.
-        scorer: made before; a classifier is learned from the learned images instead.
+        scorer: made before; a classifier is trained on the training images instead.
     """
     from mgconv.training.compare import Entry, has_failed, train_or_reuse
     from mgconv.training.records import read_metrics
 
-    learned, held = sides
+    training, held = sides
     if chosen == "classifier":  # classes that cannot be told apart are reported before training
-        scorer = _classifier(config, learned)
-    facts = train_or_reuse(Entry(config, folder), learned)
+        scorer = _classifier(config, training)
+    facts = train_or_reuse(Entry(config, folder), training)
     row: dict = {"settings": point, "facts": facts}
     if has_failed(facts):
         return row
@@ -191,12 +191,12 @@ def _rows(images, chosen):
     return dataclasses.replace(images, pixels=images.pixels[chosen], labels=images.labels[chosen])
 
 
-def _classifier(config, learned):
+def _classifier(config, training):
     from mgconv.datasets.cache import cache_root
     from mgconv.evaluation.scorers import make_scorer
 
     folder = cache_root(config.cache_dir) / "classifiers"
-    return make_scorer("classifier", images=learned, folder=folder)
+    return make_scorer("classifier", images=training, folder=folder)
 
 
 def _frechet(config, folder, held, scorer) -> float:

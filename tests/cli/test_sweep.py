@@ -11,9 +11,9 @@ from mgconv.cli import flags as common
 
 @pytest.mark.parametrize(("against", "sizes"), [("held_out", (1132, 125)), ("test", (1257, 540))])
 def test_a_sweep_scores_against_images_that_are_not_learned(against, sizes):
-    from mgconv.cli.sweep import learned_and_held
+    from mgconv.cli.sweep import training_and_held_out
 
-    learned, held = learned_and_held(common.config_for(dataset="digits"), against)
+    learned, held = training_and_held_out(common.config_for(dataset="digits"), against)
     assert (len(learned), len(held)) == sizes
     rows = {row.tobytes() for row in learned.pixels.reshape(len(learned), -1)}
     shared = sum(row.tobytes() in rows for row in held.pixels.reshape(len(held), -1))
@@ -48,11 +48,11 @@ def test_a_sweep_can_change_one_setting_at_a_time(tmp_path, monkeypatch):
 
     configs = {}
 
-    def learn_and_score(config, point, folder, *others):
+    def train_and_score(config, point, folder, *others):
         configs[folder.name] = config
         return {"settings": point, "facts": {"all": {"updates": 1, "seconds": 1.0}}}
 
-    monkeypatch.setattr(sweep, "learn_and_score", learn_and_score)
+    monkeypatch.setattr(sweep, "train_and_score", train_and_score)
     vary = ["--vary=drift=2,3", "--vary=seed=1,2", "--vary=activation=relu"]
     given = ["--one_at_a_time", "--noise=0.5", "--dataset=digits", f"--out={tmp_path}"]
     call("sweep", *vary, *given)
