@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -13,13 +14,17 @@ class UserError(Exception):
 
 
 def choose(what: str, name: str, known: Iterable[str], hidden: Iterable[str] = ()) -> str:
-    """`name` if it is one of `known` or `hidden`; else a UserError with the near known names.
+    """The one of `known` or `hidden` that `name` is; else a UserError with the near known names.
 
-    Case is ignored to find what is near: CIFAR10 is nearest to cifar10.
+    An accent may be a letter of its own or a part of one: who types it cannot tell. Case is ignored
+    to find what is near: CIFAR10 is nearest to cifar10.
     """
     known = list(known)
     if name in (*known, *hidden):
         return name
+    composed = {unicodedata.normalize("NFC", one): one for one in known}
+    if (typed := unicodedata.normalize("NFC", str(name))) in composed:
+        return composed[typed]
     folded = {one.lower(): one for one in known}
     near = [folded[one] for one in difflib.get_close_matches(str(name).lower(), folded, n=2)]
     remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."

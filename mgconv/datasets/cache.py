@@ -15,7 +15,9 @@ import numpy as np
 from filelock import FileLock
 
 from mgconv.datasets.decoding import BadImageError, decode, resize
+from mgconv.datasets.formats import quiet
 from mgconv.datasets.sources import Source
+from mgconv.datasets.walking import MOST_NAMES, Names, counted, readable
 from mgconv.errors import UserError
 from mgconv.io.files import replace_file
 
@@ -39,6 +41,10 @@ class Stored(NamedTuple):
     labels: np.ndarray  # int64 [N]
     class_names: tuple[str, ...]
     skipped: dict[str, int]
+    first: Names  # names of some of the skipped images, by reason
+
+
+SKIPPED_FILE, OTHERS_FILE = "skipped_images.txt", "other_files.txt"  # all names, in a store
 
 
 def open_or_fill(
@@ -72,7 +78,8 @@ def open_or_fill(
         labels = items[items >= 0].astype(np.int64)
         if len(labels) != len(pixels):
             raise ValueError("items.int32 does not fit")
-        return Stored(pixels, labels, tuple(meta["class_names"]), meta["skipped"])
+        names = tuple(meta["class_names"])
+        return Stored(pixels, labels, names, meta["skipped"], meta.get("first", {}))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError("Damaged decoded images in", f"{folder} ({error})", "Delete it.") from None
 
@@ -96,20 +103,40 @@ def _fill_draft(draft: Path, source: Source, size: int, channels: int, crop: int
     image_bytes = size * size * channels
     num_done, reasons = _tidy(draft, image_bytes)
     _check_space(draft, (source.num_items or 0) - num_done, image_bytes)
-    work = _decoded(source.read(num_done), size, channels, crop)
-    _append(draft, work, num_done, source.num_items, reasons)
+    with quiet():
+        work = _decoded(source.read(num_done), size, channels, crop)
+        _append(draft, work, num_done, source.num_items, reasons)
     items = np.fromfile(draft / "items.int32", np.int32)
     num_images = int((items >= 0).sum())
-    skipped = dict(source.skipped)
-    for code, count in zip(*np.unique(items[items < 0], return_counts=True)):
-        skipped[reasons[-int(code) - 1]] = int(count)
+    skipped = _skipped(source, items, reasons)
     if num_images == 0:
         shutil.rmtree(draft)
-        found = ", ".join(f"{n} {reason}" for reason, n in skipped.items()) or "none"
         remedy = "Choose other images or smaller --grids."
-        raise UserError(f"No usable image at {size} x {size}", found, remedy)
-    meta = {"num_images": num_images, "class_names": source.class_names, "skipped": skipped}
+        raise UserError(f"No usable image at {size} x {size}", counted(skipped), remedy)
+    meta = {
+        "num_images": num_images,
+        "class_names": source.class_names,
+        "skipped": {reason: len(names) for reason, names in skipped.items()},
+        "first": {reason: names[:MOST_NAMES] for reason, names in skipped.items()},
+    }
+    list_names(draft / SKIPPED_FILE, skipped)
     (draft / "meta.json").write_text(json.dumps(meta))
+
+
+def _skipped(source: Source, items: np.ndarray, reasons: list[str]) -> Names:
+    """Names of all images that are left out, by reason."""
+    skipped: Names = collections.defaultdict(list, source.refused)
+    for index in np.flatnonzero(items < 0).tolist():
+        skipped[reasons[-int(items[index]) - 1]].append(source.name_of(index))
+    return {reason: [readable(name) for name in names] for reason, names in skipped.items()}
+
+
+def list_names(path: Path, names: Names) -> None:
+    """Writes a line a name, `reason: name`, where there are any and they are not there yet."""
+    lines = "".join(f"{why}: {readable(name)}\n" for why in names for name in names[why])
+    content = lines.encode()
+    if names and not (path.exists() and path.read_bytes() == content):
+        replace_file(path, content)
 
 
 def _tidy(draft: Path, image_bytes: int) -> tuple[int, list[str]]:

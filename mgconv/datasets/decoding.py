@@ -1,16 +1,50 @@
 """From the bytes of an image file to uint8 pixels at the working size."""
 
+import contextlib
+import functools
 import io
 import os
 from pathlib import Path
 
 import numpy as np
 
+from mgconv.datasets.formats import FORMATS, quiet, repairs
 from mgconv.errors import UserError
 
 MAX_PIXELS = 100_000_000  # a larger image is a mistake or an attack
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+FLOAT_TOPS = {2: 1, 260: 255}  # values that reach so far are meant to have this top; resampling
+#                                leaves some a little above it. Whatever reaches farther: 65535
+
+
+@functools.cache
+def _readable_formats() -> tuple[str, ...]:
+    """Those of FORMATS that the installed Pillow reads; older ones lack AVIF."""
+    from PIL import Image, features
+
+    Image.init()
+    known = [name for name in FORMATS if name in Image.OPEN]
+    optional = {"WEBP", "AVIF"}
+    return tuple(x for x in known if x not in optional or features.check(x.lower()))
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is of a readable format, by Pillow's tests."""
+    from PIL import Image
+
+    def accepts(name):
+        with contextlib.suppress(IndexError):  # a head of one byte
+            return Image.OPEN[name][1](head) is True
+        return False
+
+    return any(map(accepts, _readable_formats()))
+
+
+def _opened(content: bytes):
+    """A Pillow image, not decoded yet."""
+    from PIL import Image
+
+    return Image.open(io.BytesIO(content), formats=_readable_formats())
 
 
 class BadImageError(ValueError):
@@ -20,8 +54,10 @@ class BadImageError(ValueError):
 def decode(content: bytes, size: int, channels: int, crop: int | None = None) -> np.ndarray:
     """The centre square of an encoded image at `size`, uint8 [size, size, channels].
 
-    Turned as its EXIF says; transparent parts on black; the first picture of an animation; 16 bits
-    scaled to 8. Exact block means where `size` divides the square's side, else antialiased bicubic.
+    Turned as its EXIF says; transparent parts on black; the first picture of an animation; 16 bits,
+    and floats of 0..1 or 0..65535, scaled to 8 bits. Texts and profiles may be of any size; the end
+    of a file may be missing where all pixels are there. Exact block means where `size` divides the
+    square's side, else antialiased bicubic.
 
     Args:
         content: a file as it is.
@@ -43,7 +79,8 @@ def read_picture(path: str | os.PathLike, channels: int) -> np.ndarray:
         UserError: no such file, or no image in it.
     """
     try:
-        return _picture(Path(path).read_bytes(), channels)
+        with quiet():
+            return _picture(Path(path).read_bytes(), channels)
     except (OSError, BadImageError) as error:
         raise UserError(f"Cannot read {path}", error, "Give a PNG or JPEG.") from None
 
@@ -51,35 +88,57 @@ def read_picture(path: str | os.PathLike, channels: int) -> np.ndarray:
 def picture_size(content: bytes) -> tuple[int, int] | None:
     """Width and height of an encoded image by its header, None where it is none."""
     try:
-        with _open(content) as image:
+        with quiet(), _opened(content) as image:
             return image.size
     except Exception:  # Pillow's decoders raise nearly anything on a broken file
         return None
 
 
-def _open(content: bytes):
-    """A Pillow image, not decoded yet; of no other format: Pillow gives EPS to Ghostscript."""
+def _picture(content: bytes, channels: int) -> np.ndarray:
     from PIL import Image
 
-    return Image.open(io.BytesIO(content), formats=FORMATS)
-
-
-def _picture(content: bytes, channels: int) -> np.ndarray:
-    from PIL import Image, ImageOps
-
-    too_large = f"larger than {MAX_PIXELS // 1_000_000} megapixels"
     try:
-        with _open(content) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise BadImageError(too_large)
-            picture = _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+        return _pixels(content, channels)
     except BadImageError:
         raise
     except Image.DecompressionBombError:  # Pillow's own bound, at which it does not open a file
-        raise BadImageError(too_large) from None
+        raise BadImageError(_too_large()) from None
     except Exception:  # Pillow's decoders raise nearly anything on a broken file
+        return _repaired(content, channels)
+
+
+def _repaired(content: bytes, channels: int) -> np.ndarray:
+    """The pixels of a file that Pillow refuses, where all of them are there."""
+    try:
+        versions = [_pixels(version, channels) for version in repairs(content)]
+    except Exception:
+        versions = []
+    if not versions or any((other != versions[0]).any() for other in versions[1:]):
         raise BadImageError("broken or no image") from None
+    return versions[0]
+
+
+def _too_large() -> str:
+    return f"larger than {MAX_PIXELS // 1_000_000} megapixels"
+
+
+def _pixels(content: bytes, channels: int) -> np.ndarray:
+    with _opened(content) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise BadImageError(_too_large())
+        image.load()
+        picture = _to_mode(_upright(image), "RGB" if channels == 3 else "L")
     return np.asarray(picture).reshape(picture.height, picture.width, channels)
+
+
+def _upright(image):
+    """A Pillow image as its EXIF turns it; as it is where that is damaged."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # what a damaged EXIF makes Pillow say; the pixels are there
+        return image
 
 
 def _to_mode(image, mode: str):
@@ -88,13 +147,26 @@ def _to_mode(image, mode: str):
 
     if image.mode.startswith(("I", "F")):  # 16 bits a pixel, or a float
         values = np.asarray(image, np.float64)
-        top = 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255
+        top = _top(image.mode, values)
+        if values.min() < -0.1 * top:  # resampling alone leaves some a little below
+            raise BadImageError("of values below 0")
         image = Image.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image)
     return image.convert(mode)
+
+
+def _top(mode: str, values: np.ndarray) -> int:
+    """The value that stands for white: of numbers with a point, what the image's own reach to."""
+    if not np.isfinite(values).all():
+        raise BadImageError("of values that are no numbers")
+    if mode.startswith("I;16"):
+        return 65535
+    if mode == "F":
+        return next((top for most, top in FLOAT_TOPS.items() if values.max() <= most), 65535)
+    return 65535 if values.max() > 255 else 255
 
 
 def resize(pixels: np.ndarray, size: int, crop: int | None = None) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Images of a data set, in memory or memory-mapped."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ class ImageSet:
     labels: np.ndarray  # int64 [N], indices of class_names
     class_names: tuple[str, ...]
     skipped: dict[str, int] = field(default_factory=dict)  # what the source held besides
+    notes: tuple[str, ...] = ()  # what a person should know of them, a sentence each
 
     def __len__(self):
         return len(self.pixels)
@@ -26,6 +27,17 @@ class ImageSet:
         parts = [self.pixels[rows] for rows in np.array_split(self._rows(10_000), 11)]
         parts = [to_float(part).mean((1, 2), keepdims=True) for part in parts if len(part)]
         return np.concatenate(parts)
+
+    @property
+    def only_color(self) -> list[int] | None:
+        """The color that all pixels of all images have, nearly; None where two differ by more."""
+        low = high = self.pixels[0, 0, 0]
+        for start in range(0, len(self), 100):
+            part = self.pixels[start : start + 100]
+            low, high = np.minimum(low, part.min((0, 1, 2))), np.maximum(high, part.max((0, 1, 2)))
+            if (high - low > 2).any():  # a JPEG of one color has a few
+                return None
+        return low.tolist()
 
     def some(self, most: int) -> np.ndarray:
         """Up to `most` of the images, evenly spread: a folder is ordered by class."""
@@ -42,4 +54,4 @@ class ImageSet:
         if not len(rows):
             names = ", ".join(self.class_names[label] for label in labels)
             raise UserError("No image of the classes", names, "Choose other --classes.")
-        return ImageSet(self.pixels[rows], self.labels[rows], self.class_names, self.skipped)
+        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])

@@ -1,4 +1,4 @@
-"""Where images come from: scikit-learn, tfds (files.py: a folder or a zip)."""
+"""Where images come from: scikit-learn, tfds (archives.py: a folder or a zip)."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -22,14 +22,31 @@ class Source:
         class_names: labels are their indices.
         num_items: how many there are, None where only reading tells.
         read: from item number `start` on, in an order that never changes.
-        skipped: what was left out before reading, by reason.
+        names: of the items, where they have names.
+        labels: of the items, where they are known before reading.
+        refused: names of images that are left out before reading, by reason.
+        others: names of files that are no images, by ending or reason.
+        notes: what else a person should know of them, a sentence each.
     """
 
     facts: dict[str, Any]
     class_names: tuple[str, ...]
     num_items: int | None
     read: Callable[[int], Iterator[Item]]
-    skipped: dict[str, int] = field(default_factory=dict)
+    names: Sequence[str] = ()
+    labels: Sequence[int] = ()
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    others: dict[str, list[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many images are left out before reading, by reason."""
+        return {reason: len(names) for reason, names in self.refused.items()}
+
+    def name_of(self, item: int) -> str:
+        """What an item is called in a list."""
+        return self.names[item] if self.names else f"number {item}"
 
     def with_names(self, class_names: tuple[str, ...]) -> "Source":
         """The same images, their classes named."""

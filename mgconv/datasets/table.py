@@ -1,5 +1,7 @@
 """Data sets: a table of sources, and their images at the working size."""
 
+import contextlib
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from mgconv.config import Config
 from mgconv.datasets import archives, cache, sources, splits
 from mgconv.datasets.image_set import ImageSet
+from mgconv.datasets.notes import notes_on
 from mgconv.errors import UserError, choose
 
 Read = Callable[[str, str | None, str | None], sources.Source]  # (split, data_dir, image_dir)
@@ -145,7 +148,11 @@ def load_images(
     facts = {"size": size, "channels": spec.channels, "crop": crop, "format": 4} | source.facts
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     folder = cache.cache_root(cache_dir) / f"{dataset.replace('/', '-')}-{split}-{size}-{key[:16]}"
-    return ImageSet(*cache.open_or_fill(folder, source, size, spec.channels, crop))
+    stored = cache.open_or_fill(folder, source, size, spec.channels, crop)
+    with contextlib.suppress(OSError, UserError):  # a cache that others filled may be read-only
+        cache.list_names(folder / cache.OTHERS_FILE, source.others)
+    images = ImageSet(stored.pixels, stored.labels, stored.class_names, stored.skipped)
+    return dataclasses.replace(images, notes=notes_on(images, source, stored.first, folder))
 
 
 def load_split(config: Config, split: str | None = None) -> ImageSet:
@@ -159,8 +166,8 @@ def load_split(config: Config, split: str | None = None) -> ImageSet:
         cache_dir=config.cache_dir,
         crop=config.crop,
     )
-    for reason, count in images.skipped.items():
-        print(f"{config.dataset}: skipped {count} images: {reason}", flush=True)
+    for note in images.notes:
+        print(f"{config.dataset}: {note}", flush=True)
     return images.only(choose_classes(config.classes, images.class_names))
 
 
