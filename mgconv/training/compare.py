@@ -62,6 +62,27 @@ def has_failed(facts: dict[str, dict]) -> bool:
     return "failed" in facts
 
 
+def _learnable(images: ImageSet, labels: list[int], batch_size: int) -> list[int]:
+    """Those of some classes that have two images or more, which a model needs; says which lack them.
+
+    Raises:
+        UserError: a batch is larger than one of them, reported before hours of training the others.
+    """
+    counts = {label: int((images.labels == label).sum()) for label in labels}
+    left = [label for label in labels if counts[label] >= 2]
+    out = [f"{images.class_names[c]} {counts[c]}" for c in labels if c not in left]
+    if not left:
+        found, remedy = ", ".join(out), "Give two images or more of each class."
+        raise UserError("Too few images to learn from", found, remedy)
+    if out:
+        print(f"left out, with fewer than two images: {', '.join(out)}", flush=True)
+    few = [f"{images.class_names[c]} {counts[c]}" for c in left if counts[c] < batch_size]
+    if few:
+        remedy = f"Give at most --batch_size={min(counts[label] for label in left)}."
+        raise UserError("A batch is larger than a class", f"{batch_size}; {', '.join(few)}", remedy)
+    return left
+
+
 def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = None):
     """A model a class in sub-folders of `folder`, all by one learner that is traced once.
 
@@ -69,12 +90,13 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         config: with classes="each".
         images: of all classes.
         folder: of the run with a model a class.
-        names: the classes to learn; by default all.
+        names: the classes to learn; by default all. One of fewer than two images is left out.
 
     Returns:
         Results of each class by name, as `report` gives them.
 
     Raises:
+        UserError: a batch is larger than a class, or no class can be learned.
         DivergenceError: of some classes, when all have been learned.
     """
     from mgconv.datasets.table import labels_of
@@ -85,11 +107,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     from mgconv.training.run import Run
 
     chosen = labels_of(names or images.class_names, images.class_names)
-    counts = {images.class_names[c]: int((images.labels == c).sum()) for c in chosen}
-    few = [f"{name} {count}" for name, count in counts.items() if count < config.batch_size]
-    if few:  # reported before hours of training the others
-        found = f"{config.batch_size}; {', '.join(few)}"
-        raise UserError("A batch is larger than a class", found, "Give a smaller --batch_size.")
+    chosen = _learnable(images, chosen, config.batch_size)
     data = describe(images) | {"class_names": list(images.class_names)}
     run = Run(own_folder(folder), config, data)
     with locked(run.folder):

@@ -72,6 +72,7 @@ class Run:
             raise UserError("--resume=never, but there is a run in", self.folder, remedy)
         old_config, old_data = read_config(self.folder)
         old, new = old_config.identity() | old_data, config.identity() | data
+        new.pop("skipped", None)  # what is left out tells no more than the images that are there
         differing = [f"{k} {old.get(k)} -> {new[k]}" for k in new if old.get(k) != new[k]]
         if differing:
             remedy = "Choose another --out, or give the same settings to resume."
