@@ -10,7 +10,11 @@ from mgconv.cli.checks import check_data
 from mgconv.cli.flags import config_for, define_config_flags, given_settings
 from mgconv.cli.program import main, start_tensorflow
 
-FIELDS = ("dataset", "data_dir", "image_dir", "cache_dir", "split", "crop", "grids", "out")
+FIELDS = (
+    "dataset", "data_dir", "image_dir", "cache_dir", "split", "classes", "crop", "grids", "out",
+)  # fmt: skip
+
+MOST_CLASSES = 30  # in the printed line
 
 
 def define_flags(values) -> None:
@@ -20,24 +24,22 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Prints facts of a split and writes DATASET-SPLIT.png."""
-    import numpy as np
-
+    """Prints facts of a split and what is left out of it; writes DATASET-SPLIT.png."""
     from mgconv.datasets.table import load_split
     from mgconv.io.images import save_png, to_float, to_uint8
 
-    config = config_for(**given_settings(values))
-    check_data(config)
+    given = given_settings(values)
+    source = check_data(config_for(**given))
     start_tensorflow()
+    config = config_for(**_grids_of_train(given, source) | given)
     from mgconv.grids import downsample
     from mgconv.reporting.pictures import labeled_strips
 
-    images = load_split(config)  # reports what was skipped
+    images = load_split(config)  # reports what is left out
     sample = to_float(images.some(64))
-    counts = np.bincount(images.labels, minlength=len(images.class_names))
     colors = images.colors
     print(f"{config.dataset} {config.split}: {len(images)} images at {config.size} x {config.size}")
-    print("classes: " + ", ".join(f"{n} {c}" for n, c in zip(images.class_names, counts)))
+    print(f"classes: {_classes(images)}")
     print(
         f"values: {sample.min():.2f} .. {sample.max():.2f}, standard deviation {sample.std():.2f}"
     )
@@ -50,6 +52,30 @@ def run(values) -> None:
     path = Path(config.out or "runs/inspect") / name
     save_png(path, labeled_strips(strips, 16, 48))
     print(f"{len(sample)} of them at each grid: {path}")
+
+
+def _grids_of_train(given: dict, source) -> dict:
+    """The grids that `mgconv train` chooses for a person's own images; says which and why."""
+    import tensorflow as tf
+
+    from mgconv.cli.suggest import suggest_nets
+
+    if "grids" in given or given.get("dataset") != "image_dir":
+        return {}
+    num_gpus = len(tf.config.get_visible_devices("GPU"))
+    grids, why = suggest_nets(source, num_gpus, given.get("crop"))["grids"]
+    print(f"--grids={','.join(map(str, grids))}: {why}", flush=True)
+    return {"grids": grids}
+
+
+def _classes(images) -> str:
+    """Names and counts of the classes that have images, the last ones of many as a number."""
+    import numpy as np
+
+    labels, counts = np.unique(images.labels, return_counts=True)
+    named = [f"{images.class_names[c]} {n}" for c, n in zip(labels, counts)]
+    rest = len(named) - MOST_CLASSES
+    return ", ".join(named[:MOST_CLASSES]) + (f" and {rest} others" if rest > 0 else "")
 
 
 if __name__ == "__main__":

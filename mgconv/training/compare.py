@@ -63,7 +63,7 @@ def has_failed(facts: dict[str, dict]) -> bool:
 
 
 def _learnable(images: ImageSet, labels: list[int], batch_size: int) -> list[int]:
-    """Those of some classes that have two images or more, which a model needs; says which lack them.
+    """Those of some classes with two images or more, which a model needs; says which lack them.
 
     Raises:
         UserError: a batch is larger than one of them, reported before hours of training the others.
