@@ -5,6 +5,7 @@ import os
 from mgconv.errors import UserError
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # twice the speed on a CPU
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this person use
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"

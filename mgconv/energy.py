@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from mgconv.langevin import EnergyFn
-from mgconv.layers import NORMALIZATIONS, Convolution
+from mgconv.layers import NORMALIZATIONS, Convolution, standard_keras
 from mgconv.recipes import GridSpec
 
 BLACK = -1.0  # where the reference distribution is centered, on [-1, 1]
@@ -25,6 +25,7 @@ class EnergyNet(keras.Model):
         precision: in which convolutions compute; all else, also their weights, is float32.
     """
 
+    @standard_keras()
     def __init__(
         self,
         spec: GridSpec,
@@ -54,6 +55,7 @@ class EnergyNet(keras.Model):
         self.built = True
         self.initialize(seed)
 
+    @standard_keras()
     def initialize(self, seed: int) -> None:
         """Draws fresh weights: Glorot-uniform kernels, zero biases, unit gammas."""
         for index, weight in enumerate(self.weights):

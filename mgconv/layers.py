@@ -1,15 +1,47 @@
 """Convolution and normalization of the networks."""
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from mgconv.errors import UserError
+
 Maps = Callable[[tf.Tensor], tf.Tensor]  # [B, h, w, C] -> [B, h', w', K]
 
 Fold = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]  # of a kernel and a bias
+
+
+if keras.backend.backend() != "tensorflow":
+    raise UserError(
+        "Keras was imported with another backend than TensorFlow", keras.backend.backend(),
+        "Import mgconv before keras, or set KERAS_BACKEND=tensorflow.",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def standard_keras() -> Iterator[None]:
+    """Keras's own defaults while networks are built; ~/.keras/keras.json may have others.
+
+    A layer keeps what held when it was built. As a decorator it holds for a whole function.
+    """
+    config = keras.config
+    before = config.floatx(), config.image_data_format(), config.epsilon(), config.dtype_policy()
+    config.set_floatx("float32")
+    config.set_image_data_format("channels_last")
+    config.set_epsilon(1e-7)
+    config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        floatx, image_data_format, epsilon, policy = before
+        config.set_floatx(floatx)
+        config.set_image_data_format(image_data_format)
+        config.set_epsilon(epsilon)
+        config.set_dtype_policy(policy)
 
 
 class Convolution(keras.layers.Conv2D):

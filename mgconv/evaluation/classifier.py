@@ -14,6 +14,7 @@ from mgconv.evaluation.keras_application import compile_network
 from mgconv.evaluation.metrics import Predictions
 from mgconv.io.files import replacing
 from mgconv.io.images import check_images
+from mgconv.layers import standard_keras
 
 
 class Classifier:
@@ -32,13 +33,16 @@ class Classifier:
     score_name = "classifier score"
     distance_name = "classifier Frechet distance"
 
+    @standard_keras()
     def __init__(self, images: ImageSet, folder: Path, seed: int = 0, epochs: int | None = None):
         keras.utils.set_random_seed(seed)
         # 40 passes teach digits; of 50,000 images of 32 x 32 they take 2 cores 25 minutes
         epochs = epochs or max(4, min(40, 100_000 // len(images)))
         size, channels = images.pixels.shape[1], images.pixels.shape[3]
         self._network = _network(size, channels, len(images.class_names))
-        key = zlib.crc32(np.ascontiguousarray(images.pixels).data) ^ zlib.crc32(images.labels.tobytes())
+        key = zlib.crc32(np.ascontiguousarray(images.pixels).data) ^ zlib.crc32(
+            images.labels.tobytes()
+        )
         path = Path(folder) / f"classifier-{seed}-{epochs}-{key:08x}.weights.h5"
         if path.exists():
             self._network.load_weights(path)

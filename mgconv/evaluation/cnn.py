@@ -10,7 +10,7 @@ import tensorflow as tf
 from mgconv.energy import EnergyNet
 from mgconv.evaluation.features import freeze
 from mgconv.io.images import to_float
-from mgconv.layers import BatchStatistics
+from mgconv.layers import BatchStatistics, standard_keras
 
 DEPTH = 2  # first layers of every net that are read; this and what follows chosen on SVHN's
 # training images, see README
@@ -81,6 +81,7 @@ def _stage(momentum):
     return convolution, layers.BatchNormalization(momentum=momentum), layers.Activation("relu")
 
 
+@standard_keras()
 def classify(
     maps: GridMaps,
     side: int,

@@ -13,6 +13,7 @@ from mgconv.errors import UserError
 from mgconv.evaluation.metrics import Predictions
 from mgconv.io.files import check_sha256, existing_file
 from mgconv.io.images import check_images
+from mgconv.layers import standard_keras
 
 
 class KerasApplication:
@@ -33,6 +34,7 @@ class KerasApplication:
     score_name = "MobileNet score"
     distance_name = "MobileNet Frechet distance"
 
+    @standard_keras()
     def __init__(self, path: str | os.PathLike | None, sha256: str | None = None):
         remedy = "Give the .npz of a MobileNet's weights by --scorer_path."
         path = existing_file(path, remedy)

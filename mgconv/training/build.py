@@ -11,6 +11,7 @@ from mgconv.config import Config
 from mgconv.curvature import curvature_penalty
 from mgconv.energy import EnergyNet
 from mgconv.errors import UserError
+from mgconv.layers import standard_keras
 from mgconv.multigrid import GridLearner, MultigridLearner, weight_seed
 from mgconv.recipes import METHODS
 from mgconv.training.devices import DistributedLearner, replica_share
@@ -25,6 +26,7 @@ class Start(NamedTuple):
     reference: np.ndarray  # [B, S, S, C], observed images that fill up a batch
 
 
+@standard_keras()
 def build(
     config: Config,
     data: dict[str, Any],
@@ -67,6 +69,7 @@ def make_energy_based(
     return build_learner(config, colors, reference, data["num_images"], strategy)
 
 
+@standard_keras()
 def build_learner(
     config: Config,
     colors: np.ndarray,

@@ -167,11 +167,11 @@ class Run:
 
         try:
             if self._writer is None:
-                from tensorboard.plugins.hparams import api
+                from tensorboard.plugins.hparams import summary_v2  # `api` imports tf.keras
 
                 self._writer = tf.summary.create_file_writer(str(self.folder / "tensorboard"))
                 with self._writer.as_default(step=0):  # a row of the HParams page
-                    api.hparams(self._settings_as_text(), trial_id=str(self.folder))
+                    summary_v2.hparams(self._settings_as_text(), trial_id=str(self.folder))
             with self._writer.as_default(step=update):
                 yield
         except tf.errors.OpError as error:
