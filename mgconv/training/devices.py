@@ -11,13 +11,14 @@ from pathlib import Path
 import tensorflow as tf
 
 from mgconv.energy import EnergyNet
-from mgconv.errors import UserError
+from mgconv.errors import UserError, brief
 from mgconv.langevin import fold_in
 from mgconv.multigrid import MultigridLearner
 from mgconv.recipes import METHODS
 
 REMEDY = "Give auto, cpu:2, gpu:all or gpu:2."
 WORKERS = ("of TF_CONFIG",)
+KINDS = ("chief", "worker")  # of tasks that train
 ChangeGradients = Callable[[EnergyNet, list[tf.Tensor]], list[tf.Tensor]]
 
 
@@ -50,7 +51,7 @@ def set_up(devices: str = "auto") -> list[str]:
         if kind == "cpu":
             tf.config.set_visible_devices([], "GPU")  # else they would be used all the same
             _cut_cpu(number)
-        if "TF_CONFIG" in os.environ:
+        if place_among_workers() is not None:
             _strategy(WORKERS)
             return list(WORKERS)
     except RuntimeError as error:
@@ -117,9 +118,28 @@ def _cut_cpu(number):
 
 def own_folder(folder: str | os.PathLike) -> Path:
     """Where this process keeps the run: the folder, of workers after the first one inside it."""
-    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
-    index = int(task.get("index", 0))
-    return Path(folder) / f"worker-{index}" if index else Path(folder)
+    place = place_among_workers()
+    return Path(folder) / f"worker-{place}" if place else Path(folder)
+
+
+def place_among_workers() -> int | None:
+    """This process's place among those that TF_CONFIG joins, the chief first; None: it is alone.
+
+    Raises:
+        UserError: TF_CONFIG is no cluster with a task of it.
+    """
+    text = os.environ.get("TF_CONFIG", "").strip()
+    if text in ("", "{}"):
+        return None
+    try:
+        content = json.loads(text)
+        cluster, task = content["cluster"], content["task"]
+        members = [(kind, index) for kind in KINDS for index in range(len(cluster.get(kind, [])))]
+        return members.index((task["type"], int(task["index"])))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        found = f"{brief(error) or type(error).__name__} in {text[:60]}"
+        remedy = 'Give {"cluster": {"worker": [...]}, "task": {"type": "worker", "index": 0}}.'
+        raise UserError("Cannot use TF_CONFIG", found, remedy) from None
 
 
 def refuse_apart(update_count: tf.Variable, strategy: tf.distribute.Strategy) -> None:

@@ -15,7 +15,7 @@ from mgconv.errors import UserError
 from mgconv.io.images import to_float
 from mgconv.recipes import METHODS
 from mgconv.training.build import Start, build
-from mgconv.training.devices import make_strategy, own_folder, refuse_apart
+from mgconv.training.devices import make_strategy, own_folder, place_among_workers, refuse_apart
 from mgconv.training.guard import Guard
 from mgconv.training.loop import Cadence, Learner, ReusableLearner, train
 from mgconv.training.records import refuse_giant
@@ -90,7 +90,7 @@ def learn(
 def _devices(config: Config) -> tf.distribute.Strategy:
     """The devices of a run, set up before anything else is done on them."""
     strategy = make_strategy(config.devices, config.method, config.batch_size)
-    if config.minutes and "TF_CONFIG" in os.environ:  # each would count its own
+    if config.minutes and place_among_workers() is not None:  # each would count its own
         found = f"--minutes={config.minutes:g}"
         raise UserError("Workers cannot share a budget of", found, "Give --num_updates.")
     if config.deterministic:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import refused
 from two_devices import READOUT_LIMIT
 
 from mgconv.errors import UserError
@@ -139,3 +140,42 @@ def test_auto_takes_as_many_gpus_as_can_share_the_work(method, batch_size, taken
     monkeypatch.setattr(devices, "_strategy", lambda names: named.extend(names) or alone)
     make_strategy("auto", method, batch_size)
     assert named == [f"GPU:{index}" for index in range(taken)]
+
+
+CLUSTER = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("", "run"),
+        ("{}", "run"),
+        (
+            json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}),
+            "run",
+        ),
+        (json.dumps({"cluster": CLUSTER, "task": {"type": "chief", "index": 0}}), "run"),
+        (json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 0}}), "run/worker-1"),
+        (json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 1}}), "run/worker-2"),
+    ],
+)
+def test_every_worker_has_a_folder_of_its_own(monkeypatch, text, folder):
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert devices.own_folder("run") == Path(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"cluster": {"wor', "[]", "3", '"x"', '{"cluster": {}, "task": {}}', '{"cluster": 5}',
+        json.dumps({"cluster": CLUSTER}),
+        json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 2}}),
+        json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": -1}}),
+        json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": "one"}}),
+        json.dumps({"cluster": CLUSTER, "task": {"type": "ps", "index": 0}}),
+    ],
+)  # fmt: skip
+def test_a_tf_config_that_joins_nothing_is_named(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    for function in (devices.own_folder, lambda folder: devices.set_up()):
+        assert refused(function, "run").startswith("Cannot use TF_CONFIG: ")
