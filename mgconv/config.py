@@ -241,8 +241,12 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     """Defaults < what a data set sets < scale < recipe < what is given.
 
     Raises:
-        UserError: a name that no table has, or values that cannot work together.
+        UserError: a name that no table has, values that cannot work together, or no UTF-8.
     """
+    for name, value in given.items():
+        if isinstance(value, str) and not _is_utf8(value):  # TensorFlow writes no such path
+            found = value.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            raise UserError(f"--{name} is no UTF-8", found, "Give another name.")
     recipe = choose("recipe", given.get("recipe", Config.recipe), RECIPES, SUPERSEDED)
     scale = choose("scale", given.get("scale", Config.scale), SCALES)
     presets = (defaults or {}) | settings_of(recipe, scale)
@@ -252,6 +256,14 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     if given.get("num_updates") is not None:
         presets.pop("minutes", None)
     return Config(**(presets | given))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

@@ -90,9 +90,17 @@ def ending(name: str) -> str:
 
 
 def readable(name: str) -> str:
-    """A name in one line of any terminal and file: what is no UTF-8 or no letter is escaped."""
-    name = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    """A name in one line of any terminal and file: what is no UTF-8 or no letter becomes %E9.
+
+    Not a backslash: a folder's name is a pattern to TensorFlow, in which this quotes.
+    """
+    return "".join(c if c.isprintable() else _percent(c) for c in name)
+
+
+def _percent(letter: str) -> str:
+    is_byte = "\udc80" <= letter <= "\udcff"  # how Python names what is no UTF-8
+    errors = "surrogateescape" if is_byte else "surrogatepass"
+    return "".join(f"%{byte:02X}" for byte in letter.encode(errors=errors))
 
 
 def same_name(name: str) -> str:
