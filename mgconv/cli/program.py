@@ -4,18 +4,17 @@ import contextlib
 import dataclasses
 import importlib
 import logging
-import os
 import re
 import signal
 import sys
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
 from absl import flags
 
 from mgconv.config import GROUPS, Config
 from mgconv.errors import UserError
+from mgconv.io.process import Patient, silent_stderr, stop_at_once
 
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 OWN = "this program"  # the heading of flags that are no setting of Config
@@ -32,15 +31,8 @@ def start_tensorflow(devices: str | None = None) -> None:
     """
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    stderr = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            set_up = importlib.import_module("mgconv.training.devices").set_up
-            set_up(devices or Config.devices)  # without a GPU, a failed cuInit is printed
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+    with silent_stderr():  # without a GPU, a failed cuInit is printed
+        importlib.import_module("mgconv.training.devices").set_up(devices or Config.devices)
 
 
 def main(
@@ -51,7 +43,8 @@ def main(
 ) -> None:
     """Parses flags and runs `program`; a UserError is one line on stderr and exit code 1.
 
-    SIGTERM and SIGINT end it with the command that resumes, whatever it is at.
+    SIGTERM and SIGINT end it with the command that resumes, whatever it is at, and with exit code
+    143 and 130. Output that nobody reads any more does not end it.
 
     Departure from absl's app: its --help leaves out the flags of imported modules and exits 1.
     """
@@ -62,12 +55,16 @@ def main(
         print(_help(about or "", values))
         return
     with contextlib.suppress(ValueError):  # only the main thread hears signals
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # before training and after it
+        signal.signal(signal.SIGTERM, stop_at_once)  # before training and after it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+            signal.signal(signal.SIGINT, stop_at_once)
+    out, error = Patient(sys.stdout), Patient(sys.stderr)
     try:
         extra = values(argv)[1:]
         if extra:
             raise UserError("Unexpected argument", f'"{extra[0]}"', "Flags are --name=value.")
-        program(values)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+            program(values)
     except flags.Error as error:
         sys.exit(f"{' '.join(str(error).split())}. --help lists all flags.")
     except UserError as error:
@@ -77,6 +74,7 @@ def main(
 
         command = re.sub("--resume[= ]never", "--resume=auto", command_line())
         print(f"{str(stop) or 'Interrupted'}. To resume: {command}", flush=True)
+        sys.exit(getattr(stop, "exit_code", 130))
 
 
 def command(words: str) -> str:

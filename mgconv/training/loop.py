@@ -4,8 +4,8 @@ import collections
 import contextlib
 import itertools
 import math
+import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from mgconv.io.process import locked, stop_requested
+from mgconv.io.process import Stop, locked, stop_requested
 from mgconv.training.checkpoints import Checkpoints
 from mgconv.training.guard import DivergenceError, Guard
 from mgconv.training.run import Run
@@ -99,7 +99,7 @@ def train(
     Raises:
         DivergenceError: and no rollback is left; the last checkpoint is whole and finite.
         UserError: a checkpoint cannot be read or written; another process learns in the folder.
-        KeyboardInterrupt: SIGTERM or SIGINT came; where all was saved, it says so.
+        Stopped: SIGTERM or SIGINT came; where all was saved, it says so.
     """
     guard = guard or Guard()
     with locked(run.folder), contextlib.closing(run), stop_requested() as stop:
@@ -116,7 +116,7 @@ def train(
                     session.learn(minutes, num_updates)
                 if stop.is_set():  # also while the last pictures were drawn
                     update = int(learner.update_count)
-                    raise KeyboardInterrupt(f"Stopped at update {update}, all of it saved")
+                    raise stop.now(f"Stopped at update {update}, all of it saved")
                 return float(checkpoints.seconds)
             except DivergenceError as error:
                 _roll_back(learner, checkpoints, run, guard, error)
@@ -156,7 +156,7 @@ class _Session:
     cadence: Cadence
     guard: Guard
     checkpoints: Checkpoints
-    stop: threading.Event
+    stop: Stop
     profile: "_Profile"
     logged: tuple[int, float] = (0, 0.0)  # update and seconds of the last line of metrics
 
@@ -256,7 +256,14 @@ def _progress_bar(first, total):
     often = {}
     if not sys.stderr.isatty():  # a log gets a line a minute
         often = {"mininterval": 60, "maxinterval": 60, "delay": 60}
-    return tqdm(initial=first, total=known, unit=" updates", **often)
+    return tqdm(initial=first, total=known, unit="update", ncols=_columns(), **often)
+
+
+def _columns() -> int | None:
+    """Width of a progress bar: of the terminal, or 80 where that says 0; tqdm's own in a log."""
+    if not sys.stderr.isatty():
+        return None
+    return os.get_terminal_size(sys.stderr.fileno()).columns or 80
 
 
 def _brief(scalars):

@@ -23,11 +23,29 @@ def test_a_signal_at_any_time_ends_with_the_command_that_goes_on(number, capsys)
     before = {sent: signal.getsignal(sent) for sent in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run behind `&`
     try:
-        run_program(lambda values: signal.raise_signal(number), lambda values: None, "", ["x"])
+        with pytest.raises(SystemExit) as ended:
+            run_program(lambda values: signal.raise_signal(number), lambda values: None, "", ["x"])
     finally:
         for sent, handler in before.items():
             signal.signal(sent, handler)
+    assert ended.value.code == 128 + number  # so `train && sample` does not go on
     assert "Interrupted. To resume: python -m " in capsys.readouterr().out
+
+
+def test_a_run_goes_on_in_silence_when_its_reader_has_left(tmp_path):
+    """`mgconv train ... | head -1`, also where errors go the same way."""
+    out = tmp_path / "run"
+    train = [sys.executable, "-m", "mgconv", "train", "--dataset=digits", f"--out={out}", *TINY]
+    process = subprocess.Popen(train, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process.stdout.close()
+    assert process.wait(120) == 0
+    assert json.loads((out / "results.json").read_text())["updates"] == 2
+
+
+def test_a_model_is_loaded_without_a_line_on_the_terminal(finished):
+    code = f"import mgconv; mgconv.load({str(finished)!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_run_is_loaded_in_another_interpreter_and_directory(finished, tmp_path):
