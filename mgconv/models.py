@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.config import Config, Dynamics
-from mgconv.datasets.image_set import ImageSet
+from mgconv.datasets.image_set import ImageSet, asked_labels
 from mgconv.energy import EnergyNet
 from mgconv.errors import UserError, choose
 from mgconv.grids import downsample
@@ -24,6 +24,8 @@ from mgconv.training.devices import make_strategy
 from mgconv.training.fit import describe, reference_images
 from mgconv.training.loop import Learner
 from mgconv.training.records import read_config
+
+Labels = int | Sequence[int] | np.ndarray
 
 
 class Model(Protocol):
@@ -48,8 +50,8 @@ class Model(Protocol):
 class Synthesizer(Model, Protocol):
     """A model that draws images."""
 
-    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
-        """New images of these classes, float32 [len(labels), S, S, C]."""
+    def synthesize(self, labels: Labels, seed: int = 0) -> np.ndarray:
+        """New images, float32 [N, S, S, C] in [-1, 1]: a label each, or a number of images."""
 
 
 @runtime_checkable
@@ -110,9 +112,20 @@ class MultigridModel:
             parts.append([x.numpy() for x in samples])
         return [np.concatenate(grid)[: len(colors)] for grid in zip(*parts)]
 
-    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
-        """New images, float32 [len(labels), S, S, C]; a model of one class has no other."""
-        return self.chains(self.colors(len(labels), seed), seed)[-1]
+    def synthesize(self, labels: Labels, seed: int = 0) -> np.ndarray:
+        """New images, float32 [N, S, S, C] in [-1, 1]; a model of one class has no other.
+
+        Args:
+            labels: a label for each image, or a number of images.
+            seed: of the chains.
+
+        Raises:
+            UserError: no list of labels.
+        """
+        num = len(asked_labels(labels, ()))
+        if not num:
+            return np.empty([0, *self.learner.reference.shape[1:]], np.float32)
+        return self.chains(self.colors(num, seed), seed)[-1]
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
         """Images with their hidden pixels sampled given the visible ones, float32 [N, S, S, C].
@@ -198,13 +211,15 @@ class PerClassModel:
             _restore(self._model.learner, folder)
         return self._model
 
-    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
-        """New images of these classes, float32 [len(labels), S, S, C]."""
-        labels = np.asarray(labels)
+    def synthesize(self, labels: Labels, seed: int = 0) -> np.ndarray:
+        """New images, float32 [N, S, S, C]; of a number of them, all classes in turn."""
+        labels = asked_labels(labels, self.labels)
+        if not len(labels):
+            return self.of_class(self.labels[0]).synthesize(0)
         parts = {}
         for label in np.unique(labels):
             rows = np.flatnonzero(labels == label)
-            parts[label] = rows, self.of_class(label).synthesize(rows, seed + int(label))
+            parts[label] = rows, self.of_class(label).synthesize(len(rows), seed + int(label))
         shape = next(iter(parts.values()))[1].shape[1:]
         images = np.empty([len(labels), *shape], np.float32)
         for rows, samples in parts.values():

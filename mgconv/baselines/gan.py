@@ -10,7 +10,7 @@ the generator's first 25, are left out: minutes would hold nothing else. All hav
 and initial weights from N(0, 0.02); Gulrajani et al. have 128 and He's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -20,6 +20,7 @@ import tensorflow as tf
 from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
 from mgconv.config import Config
+from mgconv.datasets.image_set import asked_labels
 from mgconv.errors import UserError
 from mgconv.langevin import fold_in
 from mgconv.layers import BatchStatistics
@@ -194,18 +195,13 @@ class GanModel:
         self.learner, self.config, self.class_names = learner, config, data["class_names"]
         self.labels = tuple(data.get("labels", ()))
 
-    def synthesize(self, labels: np.ndarray, seed: int) -> np.ndarray:
-        """New images, float32 [len(labels), S, S, C]; without planes the labels do not matter.
+    def synthesize(self, labels: int | Sequence[int] | np.ndarray, seed: int = 0) -> np.ndarray:
+        """New images, float32 [N, S, S, C] in [-1, 1]: a label each, or a number of images.
 
         Raises:
             UserError: a class that it was not trained on.
         """
-        labels, size = np.asarray(labels), self.learner.shape[0]
-        strange = set(labels.tolist()) - set(self.labels or labels.tolist())
-        if strange:
-            raise UserError(
-                "The GAN was trained on other classes", strange, f"It knows {list(self.labels)}."
-            )
+        labels, size = asked_labels(labels, self.labels), self.learner.shape[0]
         images = np.empty([len(labels), *self.learner.shape[1:]], np.float32)
         planes = np.searchsorted(self.labels or [0], labels)
         for index, first in enumerate(range(0, len(labels), size)):

@@ -1,5 +1,6 @@
 """Images of a data set, in memory or memory-mapped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -55,3 +56,28 @@ class ImageSet:
             names = ", ".join(self.class_names[label] for label in labels)
             raise UserError("No image of the classes", names, "Choose other --classes.")
         return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
+
+
+def asked_labels(labels: int | Sequence[int] | np.ndarray, known: Sequence[int]) -> np.ndarray:
+    """The classes of images that a person asks a model for, int64 [N].
+
+    Args:
+        labels: of each image; or a number of images, of the known classes in turn.
+        known: the classes that the model tells apart; none: it has no classes, and any will do.
+
+    Raises:
+        UserError: no list of classes, or classes that the model does not know.
+    """
+    remedy = "Give a label for each image, or a number of images."
+    asked = np.asarray(labels)
+    if asked.ndim == 0 and asked.dtype.kind in "iu" and asked >= 0:
+        return np.resize(np.asarray(known or (0,), np.int64), int(asked))
+    whole = asked.dtype.kind in "iuf" and np.array_equal(asked, np.trunc(asked))
+    if asked.ndim != 1 or not whole:
+        raise UserError("Cannot synthesize images of", f"{labels!r}"[:60], remedy)
+    asked = asked.astype(np.int64)
+    strange = sorted(set(asked.tolist()) - set(known or asked[asked >= 0].tolist()))
+    if strange:
+        knows = f"It knows {', '.join(map(str, known))}." if known else "Give labels of 0 or more."
+        raise UserError("The model was not trained on classes", strange, knows)
+    return asked

@@ -170,7 +170,7 @@ def test_a_conditional_run_resumes_to_the_same_weights(tiny, toy_images, tmp_pat
 
 
 def test_a_class_that_it_was_not_told_is_refused(finished):
-    with pytest.raises(UserError, match="trained on other classes"):
+    with pytest.raises(UserError, match="not trained on classes"):
         mgconv.load(finished[0]).synthesize(np.array([1, 2]), seed=0)
 
 

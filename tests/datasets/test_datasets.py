@@ -1,6 +1,7 @@
 """Data: splits, the store on disk, folders and zips, classes, batches."""
 
 import io
+import json
 import os
 import zipfile
 
@@ -15,7 +16,7 @@ from mgconv.datasets import archives as files
 from mgconv.datasets import cache as store
 from mgconv.datasets import sources
 from mgconv.datasets.batches import batches
-from mgconv.datasets.image_set import ImageSet
+from mgconv.datasets.image_set import ImageSet, asked_labels
 from mgconv.datasets.table import DATASETS, choose_classes, load_images
 from mgconv.errors import UserError
 from mgconv.io.images import to_float
@@ -342,6 +343,19 @@ CHANGES = {
 }
 
 
+def replace_by_one_of_the_same_size_and_time(folder):
+    """What git, rsync and unpacked archives do."""
+    path, before = folder / "e.png", (folder / "e.png").stat()
+    content = png(random_picture(9))
+    assert len(content) == before.st_size  # noise does not compress
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+if os.name == "posix":  # elsewhere a file does not keep when it was changed
+    CHANGES["another file of the same size and time"] = replace_by_one_of_the_same_size_and_time
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_changed_folder_is_decoded_anew(change, tmp_path, own_cache, monkeypatch):
     folder = make_folder(tmp_path / "pets", FILES)
@@ -384,6 +398,34 @@ def test_an_interrupted_decoding_leaves_no_store_behind(tmp_path, own_cache, mon
     assert len(load_dir(folder)) == 5
 
 
+def test_images_that_an_older_version_kept_are_read(tmp_path, own_cache, monkeypatch):
+    """Their store lists no names."""
+    folder = make_folder(tmp_path / "pets", FILES | {"broken.png": b"no image"})
+    first = load_dir(folder)
+    [kept] = own_cache.iterdir()
+    meta = json.loads((kept / "meta.json").read_text())
+    del meta["first"]
+    (kept / "meta.json").write_text(json.dumps(meta))
+    (kept / "skipped_images.txt").unlink()
+    forbid_decoding(monkeypatch)
+    again = load_dir(folder)
+    np.testing.assert_array_equal(again.pixels, first.pixels)
+    assert "skipped 1 images: broken or no image" in again.notes
+
+
+def test_a_store_that_cannot_be_written_is_read(tmp_path, own_cache, monkeypatch):
+    """As a cache that another person filled."""
+    folder = make_folder(tmp_path / "pets", FILES)
+    load_dir(folder)
+    (folder / "more.txt").write_text("a new file")
+
+    def refuse(*_):
+        raise UserError("Cannot write", "x", "Free space.")
+
+    monkeypatch.setattr(store, "replace_file", refuse)
+    assert len(load_dir(folder)) == 5
+
+
 def test_the_cache_directory_that_is_given_is_used(tmp_path):
     folder = make_folder(tmp_path / "pets", FILES)
     load_dir(folder, cache_dir=str(tmp_path / "mine"))
@@ -422,6 +464,14 @@ def test_unknown_classes_are_told(classes):
         choose_classes(classes, NAMES)
     with pytest.raises(UserError, match="Did you mean plane"):
         choose_classes("plan", NAMES)
+
+
+def test_a_set_of_one_color_is_known_from_one_of_two(toy_images):
+    assert toy_images(num=250, low=7, high=9).only_color == [7]
+    assert toy_images(num=250, low=7, high=99).only_color is None
+    late = toy_images(num=250, channels=3, low=7, high=8)
+    late.pixels[-1, -1, -1, -1] = 99  # the last value of all
+    assert late.only_color is None
 
 
 def test_only_keeps_the_images_of_the_classes(toy_images):
@@ -517,3 +567,36 @@ def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(UserError, match=r"A batch is larger than the data: 11 > 10\."):
         batches(numbered(10), 11, 0, 0)
     assert len(take(2, batch_size=10)) == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "known", "expected"),
+    [
+        ([], (), []),
+        (0, (3, 8), []),
+        (3, (), [0, 0, 0]),
+        (5, (3, 8), [3, 8, 3, 8, 3]),
+        ([8, 3], (3, 8), [8, 3]),
+        (np.int64(2), (1,), [1, 1]),
+        (np.array([7, 7], np.uint8), (), [7, 7]),
+    ],
+)
+def test_a_model_is_asked_by_labels_or_by_a_number(labels, known, expected):
+    asked = asked_labels(labels, known)
+    assert asked.tolist() == expected
+    assert asked.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("labels", "known", "words"),
+    [
+        ([7], (3, 8), r"not trained on classes: [7]. It knows 3, 8."),
+        ([-1], (), "[-1]. Give labels of 0 or more."),
+        (-2, (), "Cannot synthesize images of: -2. Give a label for each image, or a number"),
+        ([0.5], (), "Cannot synthesize images of: [0.5]"),
+        ("cat", (), "Cannot synthesize images of: 'cat'"),
+        ([[1]], (1,), "Cannot synthesize images of: [[1]]"),
+    ],
+)
+def test_labels_that_no_model_has_are_refused_in_a_line(labels, known, words):
+    assert words in refused(asked_labels, labels, known)
