@@ -1,6 +1,7 @@
 """Formats of images that are read, and what is done about a file that Pillow refuses."""
 
 import contextlib
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ def repairs(content: bytes) -> list[bytes]:
         return [_bare_png(content)]
     if content.startswith(JPEG):
         whole = content.removesuffix(b"\xff")
-        return [whole + pad * 64 + JPEG_END for pad in (b"\0", b"\x55", b"\xaa")]
+        ends = [pad * 64 + JPEG_END for pad in (b"\0", b"\x55", b"\xaa")]
+        return [whole + end for end in ends] if _has_all_scans(whole) else []
     return []
 
 
@@ -49,3 +51,31 @@ def _bare_png(content: bytes) -> bytes:
             parts.append(content[place:end])
         place = end
     return b"".join(parts)
+
+
+FRAMES, SCAN = {0xC0, 0xC1, 0xC2}, 0xDA  # markers of a JPEG: baseline or progressive; a scan
+
+MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # the others stand within a scan
+
+
+def _has_all_scans(jpeg: bytes) -> bool:
+    """Whether every bit of every coefficient is in some scan that has begun.
+
+    A progressive JPEG shows a coarse picture first: cut between two scans that is all there is.
+    """
+    parts: bytes = b""
+    low_bits: dict[tuple[int, int], int] = {}  # of a part's coefficient, not known yet
+    place = 2
+    while (marker := MARKER.search(jpeg, place)) and marker.end() + 2 <= len(jpeg):
+        place = marker.start()
+        kind, size = struct.unpack_from(">xBH", jpeg, place)
+        body = jpeg[place + 4 : place + 2 + size]
+        if kind in FRAMES:
+            parts = body[6::3]
+        elif kind == SCAN:
+            first, last, approximation = body[-3:]
+            names = body[1:-3:2]
+            bits = {(name, k): approximation & 15 for name in names for k in range(first, last + 1)}
+            low_bits |= bits
+        place += 2 + size
+    return all(low_bits.get((name, k)) == 0 for name in parts for k in range(64))

@@ -1,13 +1,21 @@
 """From bytes of image files to pixels: exact block means, EXIF, transparency, what is refused."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from mgconv.datasets import decoding
-from mgconv.datasets.decoding import BadImageError, decode, picture_size, resize
+from mgconv.datasets.decoding import (
+    BadImageError,
+    decode,
+    is_image,
+    picture_size,
+    read_picture,
+    resize,
+)
 
 
 def random_pixels(height, width, channels=3, seed=0):
@@ -185,3 +193,111 @@ def test_the_crop_is_the_center():
     pixels[39:179, 19:159] = 200  # CelebA's centre square of 140
     assert (resize(pixels, 70, crop=140) == 200).all()
     assert resize(pixels, 89).min() == 0
+
+
+# -- values
+
+
+@pytest.mark.parametrize(("top", "white"), [(1, 255), (255, 255), (65535, 255)])
+def test_floats_are_scaled_by_what_they_reach_to(top, white):
+    values = np.linspace(0, top, 64, dtype=np.float32).reshape(8, 8)
+    pixels = decode(saved(Image.fromarray(values), "TIFF"), 8, 1)[..., 0]
+    np.testing.assert_array_equal(pixels, np.rint(values * (white / top)))
+
+
+def test_floats_a_little_outside_their_range_are_clipped():
+    values = np.array([[-0.03, 0.5], [1.04, 1]], np.float32)
+    pixels = decode(saved(Image.fromarray(values), "TIFF"), 2, 1)[..., 0]
+    assert pixels.tolist() == [[0, 128], [255, 255]]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(np.nan, "no numbers"), (np.inf, "no numbers"), (-1, "of values below 0")],
+)
+def test_floats_that_are_no_picture_are_told(value, reason):
+    values = np.full([4, 4], 0.5, np.float32)
+    values[1, 1] = value
+    with pytest.raises(BadImageError, match=reason):
+        decode(saved(Image.fromarray(values), "TIFF"), 4, 1)
+
+
+# -- pixels that are there
+
+
+def large_text(compressed):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "x" * (2_000_000 if compressed else 70_000_000), zip=compressed)
+    return {"pnginfo": info}
+
+
+@pytest.mark.parametrize(
+    "options", [large_text(True), large_text(False), {"icc_profile": bytes(3_000_000)}],
+    ids=["a compressed text", "a text", "a profile"],
+)  # fmt: skip
+def test_a_png_with_much_beside_its_pixels_is_read(options):
+    pixels = random_pixels(8, 8)
+    content = saved(Image.fromarray(pixels), **options)
+    np.testing.assert_array_equal(decode(content, 8, 3), pixels)
+    broken = content.replace(b"IDAT", b"IDAX")
+    with pytest.raises(BadImageError, match="broken"):
+        decode(broken, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"quality": 95}, {"exif": b"Exif\0\0MM\0*" + bytes(20)}]
+)
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_without_its_end_gives_all_its_pixels(missing, options):
+    content = saved(Image.fromarray(random_pixels(32, 40)), "JPEG", **options)
+    np.testing.assert_array_equal(decode(content[:-missing], 32, 3), decode(content, 32, 3))
+
+
+@pytest.mark.parametrize("missing", [4, 8, 12, 16])
+def test_a_png_without_its_end_gives_all_its_pixels(missing):
+    pixels = random_pixels(16, 16)
+    np.testing.assert_array_equal(decode(encoded(pixels)[:-missing], 16, 3), pixels)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_jpeg_that_lacks_pixels_is_broken(options):
+    content = saved(Image.fromarray(random_pixels(64, 64)), "JPEG", **options)
+    for missing in (12, 100, len(content) // 4, len(content) // 2):
+        with pytest.raises(BadImageError, match="broken"):
+            decode(content[:-missing], 32, 3)
+
+
+def test_a_damaged_exif_costs_no_pixel():
+    pixels = random_pixels(8, 8)
+    exif = b"MM\0*\0\0\0\x08\xff\xff" + random_pixels(1, 40).tobytes()
+    np.testing.assert_array_equal(decode(saved(Image.fromarray(pixels), exif=exif), 8, 3), pixels)
+
+
+# -- what an image is
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "MPO"])
+def test_an_image_is_told_by_how_it_begins(kind):
+    image = Image.fromarray(random_pixels(8, 8))
+    content = saved(image, kind, **({"save_all": True} if kind == "MPO" else {}))
+    assert is_image(content[:16])
+    assert decode(content, 8, 3).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"P", b"a text", bytes(16), b"%!PS-Adobe-3.0 E", b"\0\0\0\x18ftypheic0000"]
+)
+def test_all_else_is_no_image(head):
+    assert not is_image(head)
+
+
+def test_an_image_larger_than_pillow_likes_is_read_without_a_word(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    (tmp_path / "1.png").write_bytes(encoded(random_pixels(8, 8)))
+    assert read_picture(tmp_path / "1.png", 3).shape == (8, 8, 3)
+    assert picture_size(encoded(random_pixels(8, 8))) == (8, 8)
+    assert not recwarn
+    with warnings.catch_warnings(record=True) as told:  # the bound is there, and is not ours
+        warnings.simplefilter("always")
+        Image.open(tmp_path / "1.png")
+    assert "bomb" in str(told[0].message)
