@@ -106,9 +106,10 @@ class Guard:
 
     @property
     def health(self) -> str:
-        """For a person who watches: "healthy", or what has left its band."""
+        """For a person who watches: "healthy", or what has left its band; at first neither."""
         sick = [f"{name} sick {num}x" for name, (_, _, num) in self.levels.items() if num]
-        return ", ".join(sick) or "healthy"
+        warm = all(count >= NUM_WARM for count, _, _ in self.levels.values())
+        return ", ".join(sick) or ("healthy" if warm else "warming up")
 
     def to_json(self) -> str:
         """Its memory, for a checkpoint."""

@@ -167,6 +167,7 @@ class _Session:
         total = _num_updates(self.run, minutes, num_updates)
         if first >= total:
             return
+        print(f"{self.run.folder}: pictures in samples/ every {self.cadence.preview} updates")
         start, timed = float(self.checkpoints.seconds), first + 1 + NUM_TIMED
         self.logged = first + 1, start  # the first update is traced, and not counted
         unread: collections.deque = collections.deque()

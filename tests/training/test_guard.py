@@ -130,3 +130,12 @@ def test_a_quantity_that_was_always_0_may_become_something():
 
 def test_every_band_is_one_of_the_learners_quantities():
     assert BANDS.keys() <= {"gap", "contrast", "drift_rms", "saturated", "gradient_norm"}
+
+
+def test_nothing_is_called_healthy_before_it_has_a_level():
+    """Gaps jump in the first updates, and no band is asked yet."""
+    guard = Guard()
+    seen(guard, "gap/4", [1.0] * (NUM_WARM - 1))
+    assert guard.health == "warming up"
+    guard.look(NUM_WARM, {"gap/4": 1.0})
+    assert guard.health == "healthy"
