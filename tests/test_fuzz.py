@@ -1,11 +1,14 @@
 """Files that anybody may have written: never a traceback, never a write, only what is meant."""
 
+import contextlib
 import io
 import json
+import os
 import re
 import string
 import tempfile
 import tracemalloc
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -13,17 +16,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from mgconv.config import Config, make_config
 from mgconv.datasets.archives import image_files
 from mgconv.datasets.decoding import BadImageError, decode, read_picture
+from mgconv.datasets.formats import FORMATS
 from mgconv.datasets.splits import celeb_a_partition
+from mgconv.datasets.table import load_images
 from mgconv.errors import UserError
 from mgconv.evaluation.inpainting import check_mask
 from mgconv.evaluation.samples import read_samples
 from mgconv.io.files import read_json, sha256_of, write_json
 from mgconv.training.layouts import FlatCheckpoint, FolderCheckpoint, find_saved, updates_of
+from mgconv.training.records import _is_name as is_name
 from mgconv.training.records import read_config, read_metrics
 from mgconv.training.run import Run
 
@@ -242,7 +248,7 @@ def picture(mode="RGB", kind="PNG"):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", [x for x in FORMATS if x != "AVIF" or features.check("avif")])
 def test_any_image_file_is_a_picture_or_broken(kind):
     @fuzzed
     @given(content=damaged(picture(kind=kind)))
@@ -306,6 +312,22 @@ def test_a_pickle_in_an_npz_is_not_opened(folder):
     assert one_line(lambda: read_samples(str(folder / "samples.npz"))) is None
 
 
+@fuzzed
+@given(
+    values=st.lists(st.floats(width=32), min_size=4, max_size=4),
+    turned=st.integers(0, 9),
+)
+def test_any_values_are_a_picture_or_told(values, turned):
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.array(values, np.float32).reshape(2, 2))
+    image.save(buffer, "TIFF", tiffinfo={274: turned})
+    try:
+        assert decode(buffer.getvalue(), 2, 3).shape == (2, 2, 3)
+    except BadImageError as reason:
+        assert not np.isfinite(values).all() or min(values) < 0
+        assert "\n" not in str(reason)
+
+
 def archive():
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
@@ -360,6 +382,83 @@ def test_a_member_cannot_lead_out_of_its_archive(names, folder):
             file.writestr(f"../{name}.png", picture())
             file.writestr(f"/{name}.png", picture())
     assert one_line(lambda: image_files(str(path))) is None
+
+
+PARTS = st.sampled_from(
+    ["cats", "dogs", "..", ".", "", "a.png", "b.JPG", "c", "d.txt", ".hidden", "__MACOSX", "C:",
+     "caf\u00e9", "cafe\u0301", "x" * 300, "n\nl", "\x1b[31m.png", "NUL.png", "~", "$HOME", "*[1]?"]
+)  # fmt: skip
+
+
+@fuzzed
+@given(
+    names=st.lists(st.tuples(st.lists(PARTS, min_size=1, max_size=4), st.sampled_from("/\\"))),
+    flags=st.integers(0, 2**11),
+)
+def test_any_names_in_a_zip_give_classes_that_can_name_folders(names, flags, folder):
+    path = folder / "images.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for parts, separator in names:
+            member = zipfile.ZipInfo("x")
+            member.filename = separator.join(parts)
+            with warnings.catch_warnings(action="ignore"):  # of names that are there twice
+                file.writestr(member, picture() if "d.txt" not in parts else b"text")
+    if flags % 2:  # a member that says it is encrypted, or in another encoding
+        raw = path.read_bytes()
+        path.write_bytes(raw.replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0", 1))
+    source = one_line(lambda: image_files(str(path)))
+    if source is not None:
+        assert all(map(is_name, source.class_names))
+        assert all("\n" not in name and name.isprintable() for name in source.class_names)
+        assert all(isinstance(content, bytes) for content, _ in source.read(0))
+
+
+CONTENTS = st.sampled_from(
+    [picture(), picture(kind="JPEG"), picture("L"), b"", b"text", b"P5", b"BM"]
+)
+ENTRIES = st.sampled_from(["file", "file", "folder", "link", "pipe", "closed"])
+
+
+def grow(place: Path, entries) -> None:
+    """Files, folders, links in any direction, pipes, in a folder; what cannot be made is not."""
+    folders = [place]
+    for where, name, kind, content, target in entries:
+        path = folders[where % len(folders)] / name
+        with contextlib.suppress(OSError, ValueError):
+            if kind == "file":
+                path.write_bytes(content)
+            elif kind == "folder":
+                path.mkdir()
+                folders.append(path)
+            elif kind == "link":
+                path.symlink_to(folders[target % len(folders)])
+            elif kind == "pipe":
+                os.mkfifo(path)
+            else:
+                path.mkdir(mode=0)
+
+
+NAMES = PARTS | st.binary(min_size=1, max_size=6).map(os.fsdecode)
+NUMBERS = st.integers(0, 9)
+
+
+@fuzzed
+@given(st.lists(st.tuples(NUMBERS, NAMES, ENTRIES, CONTENTS, NUMBERS), max_size=14))
+def test_any_folder_is_images_or_told_and_stays_as_it_is(folder, entries):
+    place = Path(tempfile.mkdtemp(dir=folder))
+    grow(place / "", entries)
+    before = sorted(map(str, place.rglob("*")))
+    with tempfile.TemporaryDirectory() as cache:
+        given = {"image_dir": str(place), "cache_dir": cache}
+        images = one_line(lambda: load_images("image_dir", "train", 8, **given))
+        again = one_line(lambda: load_images("image_dir", "train", 8, **given))
+    assert sorted(map(str, place.rglob("*"))) == before
+    assert (images is None) == (again is None)
+    if images is not None:
+        assert again.notes == images.notes
+        assert all(map(is_name, images.class_names))
+        assert all(note.isprintable() and note.encode() for note in images.notes)
+        assert len(images) + sum(images.skipped.values()) <= len(entries)
 
 
 def test_read_json_tells_what_is_too_deep(folder):
