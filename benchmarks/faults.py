@@ -179,7 +179,7 @@ class Trials:
 
 
 def learn_with_a_sick_batch(folder: str, num_updates: int) -> None:
-    """Learns digits; the images of batch 100 are NaN the first time they are seen."""
+    """Trains on digits; the images of batch 100 are NaN the first time they are seen."""
     start_tensorflow()
     from mgconv.cli.flags import config_for
     from mgconv.datasets.table import load_split

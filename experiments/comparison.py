@@ -16,7 +16,7 @@ def entries(
 
     Args:
         folder: of the comparison.
-        methods: method -> the classes to learn a model of each, or None for all.
+        methods: method -> the classes to train a model of each, or None for all.
         settings: fields of Config that all share.
     """
     return {

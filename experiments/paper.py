@@ -2,7 +2,7 @@
 
 TABLE_1 = {"Real images": 11.237, "DCGAN": 6.581, "Multi-grid": 6.565}  # Inception, CIFAR-10
 
-# error in % with 1,000, 2,000, 4,000 labels of SVHN, of systems that this code learns, too ...
+# error in % with 1,000, 2,000, 4,000 labels of SVHN, of systems that this code trains, too ...
 TABLE_2 = {  # L2-SVM
     "pcd": (45.74, 39.47, 34.18), "cd1": (44.38, 35.87, 30.45), "wgan": (43.15, 38.00, 32.56),
     "dcgan": (38.59, 32.51, 29.37), "single_grid": (36.69, 30.87, 25.60),

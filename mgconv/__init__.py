@@ -1,4 +1,4 @@
-"""Multi-grid learning and sampling of generative ConvNets (Gao, Lu, Zhou, Zhu, Wu; CVPR 2018)."""
+"""Multi-grid training and sampling of generative ConvNets (Gao, Lu, Zhou, Zhu, Wu; CVPR 2018)."""
 
 import os
 import sys

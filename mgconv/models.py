@@ -98,7 +98,7 @@ class MultigridModel:
         return known[np.random.default_rng(seed).integers(0, len(known), num)]
 
     def chains(self, colors: np.ndarray, seed: int) -> list[np.ndarray]:
-        """Samples at every learned grid, coarse to fine, each [N, s, s, C].
+        """Samples at every grid with a net, coarse to fine, each [N, s, s, C].
 
         Chains run in batches of the training size: with batch statistics an image's chain depends
         on its neighbors, so the last batch is filled up with colors of reference images.
@@ -196,7 +196,7 @@ class PerClassModel:
 
     @property
     def labels(self) -> list[int]:
-        """The classes that are learned so far."""
+        """The classes that are trained so far."""
         places = [self._folder / name / "checkpoints" for name in self.class_names]
         return [label for label, place in enumerate(places) if has_learned(place)]
 
@@ -232,8 +232,8 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
 
     Args:
         folder: of a run, or of one with a model a class.
-        devices: that share its chains, as the flag --devices; whatever it was learned on.
-        **dynamics: fields of Dynamics other than learned with.
+        devices: that share its chains, as the flag --devices; whatever it was trained on.
+        **dynamics: fields of Dynamics other than trained with.
 
     Raises:
         UserError: the folder is no run, or holds no checkpoint.

@@ -1,4 +1,4 @@
-"""Learning and sampling at all grids (paper: Algorithm 1)."""
+"""Training and sampling at all grids (paper: Algorithm 1)."""
 
 from collections.abc import Callable
 
@@ -73,7 +73,7 @@ class GridLearner(tf.Module):
         self.start.reset()
 
     def synthesize(self, x0, seed, project=tf.identity) -> tuple[tf.Tensor, ChainInfo]:
-        """Samples of the learned model by the full chain from x0, [B, s, s, C]."""
+        """Samples of the trained model by the full chain from x0, [B, s, s, C]."""
         return self.langevin(self.energy(), x0, self.synthesis_dynamics, seed, project)
 
     def energy(self) -> EnergyFn:
@@ -142,7 +142,7 @@ class GridLearner(tf.Module):
 
 
 class MultigridLearner(tf.Module):
-    """Algorithm 1 over the grids that learn; with the top grid alone, each of its baselines.
+    """Algorithm 1 over the grids that have a net; with the top grid alone, each of its baselines.
 
     Args:
         grids: learners from coarse to fine.
@@ -162,7 +162,7 @@ class MultigridLearner(tf.Module):
 
     @property
     def weights(self) -> list:
-        """All weights that learn."""
+        """All weights that are trained."""
         return [weight for grid in self.grids for weight in grid.net.trainable_variables]
 
     @property

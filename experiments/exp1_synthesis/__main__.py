@@ -1,4 +1,4 @@
-"""Experiment 1: learn, sample, compare, diagnose; table 1 and figures 1 to 5 of the paper.
+"""Experiment 1: train, sample, compare, diagnose; table 1 and figures 1 to 5 of the paper.
 
 python -m experiments.exp1_synthesis
 python -m experiments.exp1_synthesis --scale=cpu --datasets=cifar10 --data_dir=/data/tfds
@@ -53,7 +53,7 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Learns every panel's models; writes results.json, report.md, report.html."""
+    """Trains every panel's models; writes results.json, report.md, report.html."""
     from mgconv.io.files import write_json
     from mgconv.reporting.report import Report
     from mgconv.training.provenance import hide_paths, provenance
@@ -68,7 +68,7 @@ def run(values) -> None:
     start_tensorflow(settings.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
 
-    scorers = {  # those of given weights are checked before hours of learning
+    scorers = {  # those of given weights are checked before hours of training
         name: None if name == "classifier" else make_scorer(name, **given)
         for name in values["scorers"].value
     }
@@ -94,7 +94,7 @@ def run(values) -> None:
 class Scorers(NamedTuple):
     """Who scorers the samples, and how many of them."""
 
-    scorers: dict  # name -> Scorer, or None for the classifier, which is learned from the panel
+    scorers: dict  # name -> Scorer, or None for the classifier, which is trained on the panel
     num_samples: int  # at most
 
 
@@ -112,7 +112,7 @@ def _panel(name: str, values) -> Panel:
 
 
 class Prepared(NamedTuple):
-    """A panel whose models can be learned."""
+    """A panel whose models can be trained."""
 
     panel: Panel
     systems: dict[str, Entry]
@@ -135,7 +135,7 @@ def prepare(panel: Panel, settings: dict, folder: Path, scorers: Scorers) -> Pre
 
 
 def run_panel(name: str, ready: Prepared, folder: Path, report, scorers: Scorers) -> dict:
-    """One data set: learns, then adds its figures and tables to the report.
+    """One data set: trains, then adds its figures and tables to the report.
 
     Returns:
         What results.json keeps of it.

@@ -12,7 +12,7 @@ from mgconv.models import MultigridModel, PerClassModel, load
 from mgconv.reporting.pictures import labeled_strips, to_picture
 
 NUM = 16  # chains of a strip
-FACTORS = (1, 10, 100)  # of the learned number of Langevin steps
+FACTORS = (1, 10, 100)  # of the trained number of Langevin steps
 
 
 class Subject(NamedTuple):
@@ -20,12 +20,12 @@ class Subject(NamedTuple):
 
     folder: Path
     model: MultigridModel
-    images: ImageSet  # that it learned from
+    images: ImageSet  # that it was trained on
     test: ImageSet | None  # real ones, of any class
 
     @classmethod
     def of(cls, folder: Path, training: ImageSet, test: ImageSet | None) -> "Subject":
-        """The first model of a run that learned from `training`."""
+        """The first model of a run that was trained on `training`."""
         system = load(folder)
         if isinstance(system, PerClassModel):
             label = system.labels[0]
@@ -55,7 +55,7 @@ def energy(subject: Subject, seed: int):
 
 
 def long_chains(subject: Subject, seed: int):
-    """Chains of the learned length, 10 and 100 times longer."""
+    """Chains as long as in training, 10 and 100 times longer."""
     strips, facts = {}, {}
     learned = subject.model.config.num_langevin_steps
     contrast = to_float(subject.images.some(1000)).std()
@@ -73,8 +73,8 @@ def long_chains(subject: Subject, seed: int):
         for factor, row in facts.items()
     )
     caption = (
-        "Chains as long as learned, 10 and 100 times longer, from the same colors. Look for: they "
-        "stay images. Where they turn into saturated patterns, the model is a sampler of finite "
+        "Chains as long as in training, 10 and 100 times longer, from the same colors. Look for: "
+        "they stay images. Where they turn into saturated patterns, the model is a sampler of finite "
         "chains, no equilibrium one. Noise that falls along the chain falls over its whole length. "
         f"{words}."
     )

@@ -1,4 +1,4 @@
-"""The paper's figures 1-5 from learned systems: each function returns a picture and its caption."""
+"""The paper's figures 1-5 from trained models: each function returns a picture and its caption."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mgconv.training.records import read_metrics
 
 
 def methods(training: ImageSet, samples: dict[str, LabeledSamples], seed: int) -> Figure:
-    """Figures 2 and 3: observed images beside what every method made, of classes all learned."""
+    """Figures 2 and 3: observed images beside those of every method, of classes that all know."""
     shared = sorted(set.intersection(*(set(drawn.labels) for drawn in samples.values())))
     rng = np.random.default_rng(seed)
     strips = {}
@@ -35,7 +35,7 @@ def methods(training: ImageSet, samples: dict[str, LabeledSamples], seed: int) -
 def classes(samples: dict[str, np.ndarray]) -> Figure:
     """Figure 4: two rows a class."""
     caption = (
-        "Figure 4. Samples of each class, a multi-grid model each. Look for: they read as their "
+        "Figure 4. Samples of each class, a multi-grid model each. Look for: they look like their "
         "class, no two images alike."
     )
     few = {name: images[:32] for name, images in samples.items()}

@@ -22,8 +22,8 @@ class Panel:
         classes: as the flag.
         learned: with a model a class, the classes of multi-grid; None for all.
         compared: the classes of every other method.
-        methods: learned by default.
-        scored: in a table beside the page's table 1.
+        methods: trained by default.
+        scored: in a table beside the paper's table 1.
         settings: of a scale, where it differs from the scale's own.
     """
 

@@ -29,8 +29,8 @@ def draw_all(learned: dict[str, Entry], like, most: int, seed: int) -> dict[str,
     """Samples of every method, kept in the folder of its run.
 
     Args:
-        learned: method -> what was learned.
-        like: an ImageSet; up to `most` labels, spread evenly over those that any method learned.
+        learned: method -> what was trained.
+        like: an ImageSet; up to `most` labels, spread evenly over those that any method knows.
         most: images of a method.
         seed: of the draws.
     """
@@ -75,17 +75,17 @@ def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, sc
 
 
 def add_tables(report, samples, facts, training, test, folder, config, scorers) -> dict:
-    """A table a scorer: over all classes, then over those that all methods learned.
+    """A table a scorer: over all classes, then over those that all methods were trained on.
 
     Args:
         report: gets the tables.
         samples: method -> LabeledSamples.
         facts: method -> what it cost, or that it failed.
-        training: labeled training images, an ImageSet; the classifier learns from them.
+        training: labeled training images, an ImageSet; the classifier is trained on them.
         test: real test images, an ImageSet.
         folder: of the panel.
         config: of multi-grid.
-        scorers: name -> Scorer, or None for the classifier, which is learned here.
+        scorers: name -> Scorer, or None for the classifier, which is trained here.
 
     Returns:
         What results.json keeps: by scorer, rows as numbers and as a table.

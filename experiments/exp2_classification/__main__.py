@@ -48,7 +48,7 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Learns every system without labels, classifies, writes results.json and the report."""
+    """Trains every system without labels, classifies, writes results.json and the report."""
     from experiments.exp2_classification.tables import write_report
 
     methods = compared_methods(values["methods"].value, TABLE_2)
@@ -75,7 +75,7 @@ def _numbers(texts: list[str] | None) -> tuple[int, ...] | None:
 
 
 def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
-    """Learns every system, then makes all rows of both tables; each is kept as soon as it is there.
+    """Trains every system, then makes all rows of both tables; each is kept as soon as it is there.
 
     Returns:
         What results.json keeps.

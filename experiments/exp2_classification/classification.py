@@ -193,7 +193,7 @@ def cnn_on(task: Task, system: Model, observed: ImageSet) -> Classify:
 
 
 def supervised(task: Task, make: Callable[[], Model]) -> Classify:
-    """The same nets and CNN, learned end to end from the labels alone."""
+    """The same nets and CNN, trained end to end on the labels alone."""
 
     def fresh():
         system = make()

@@ -48,7 +48,7 @@ def define_flags(values) -> None:
 
 
 def run(values) -> None:
-    """Learns every system on hidden squares, fills test images, writes results and the report."""
+    """Trains every system on hidden squares, fills test images, writes results and the report."""
     from experiments.comparison import end
     from mgconv.io.files import write_json
     from mgconv.reporting.report import Report
@@ -93,7 +93,7 @@ def prepare(folder: Path, methods, settings: dict, values) -> tuple[dict, ImageS
 
 
 def run_panel(name: str, systems, training, test, values, folder: Path, report) -> dict:
-    """One data set: learns, fills, adds table 4 and figure 6 to the report."""
+    """One data set: trains, fills, adds table 4 and figure 6 to the report."""
     from experiments.comparison import alarm
     from experiments.exp3_inpainting.tables import add_panel, fill_all
     from mgconv.training.compare import has_failed, train_or_reuse

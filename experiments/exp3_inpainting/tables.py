@@ -78,7 +78,7 @@ def fill_all(
 
 
 def _systems(learned: dict[str, Path]) -> dict:
-    """Row -> (key of its weights, maker) of a system: controls, then what was learned."""
+    """Row -> (key of its weights, maker) of a system: controls, then what was trained."""
     import mgconv
     from mgconv.evaluation.synthesis import weights_key
 

@@ -33,12 +33,12 @@ def cross_entropy(logits: tf.Tensor, target: float) -> tf.Tensor:
 
 
 class AdversarialLearner(tf.Module):
-    """Nets that learn in turn, each with an optimizer of its own.
+    """Nets that are trained in turn, each with an optimizer of its own.
 
     Args:
         nets: built.
         make_optimizer: for one of them.
-        seed: of what is drawn in learning.
+        seed: of what is drawn in training.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class AdversarialLearner(tf.Module):
 
     @property
     def weights(self) -> list:
-        """All weights that learn."""
+        """All weights that are trained."""
         return [weight for net in self._nets for weight in net.trainable_variables]
 
     @property

@@ -1,6 +1,6 @@
 """Context Encoder (Pathak et al. 2016): an encoder-decoder that fills hidden pixels.
 
-Reconstruction of the hidden pixels, and an adversary on the whole image. Departure: learned on
+Reconstruction of the hidden pixels, and an adversary on the whole image. Departure: trained on
 squares at random places, so that it can be asked about any mask; a plane beside the image tells the
 net which pixels are hidden, and hidden inputs hold the mean color of the visible ones.
 """
@@ -20,7 +20,7 @@ RECONSTRUCTION, ADVERSARY = 0.999, 0.001  # weights of the losses, Pathak et al.
 
 
 class ContextEncoderLearner(AdversarialLearner):
-    """Encoder-decoder and adversary, learned in turn; a Learner.
+    """Encoder-decoder and adversary, trained in turn; a Learner.
 
     Args:
         shape: (B, S, S, C) of a batch.

@@ -3,7 +3,7 @@
 A generator makes images of latent vectors; a critic tells them from observed ones. The number of
 filters is the publication's, times `width` as in our nets.
 
-Departure: where a model a class is asked for, one conditional net is learned, which gets the
+Departure: where a model a class is asked for, one conditional net is trained, which gets the
 class one-hot beside the latent vector and as planes beside the image; none was conditional as
 published. An update is one of the critic. WGAN's extra critic updates at the start, 100 for each of
 the generator's first 25, are left out: minutes would hold nothing else. All have 100 latent values
@@ -30,7 +30,7 @@ LATENT = 100  # Radford et al. 2015
 
 @dataclass(frozen=True)
 class GanSpec:
-    """How one kind of GAN learns."""
+    """How one kind of GAN is trained."""
 
     make_optimizer: Callable[[], keras.optimizers.Optimizer]
     filters: int = 64  # of the critic's first layer, doubled at each coarser one
@@ -56,7 +56,7 @@ GANS = {
 
 
 class GanLearner(AdversarialLearner):
-    """A generator and a critic, learned in turn; a Learner as `training.train` takes it.
+    """A generator and a critic, trained in turn; a Learner as `loop.train` takes it.
 
     Args:
         spec: a row of GANS.
@@ -193,7 +193,7 @@ class GanModel:
 
     def __init__(self, learner: GanLearner, config: Config, data: dict):
         self.learner, self.config, self.class_names = learner, config, data["class_names"]
-        self.labels = tuple(data.get("labels", ()))
+        self.labels = list(data.get("labels", ()))
 
     def synthesize(self, labels: int | Sequence[int] | np.ndarray, seed: int = 0) -> np.ndarray:
         """New images, float32 [N, S, S, C] in [-1, 1]: a label each, or a number of images.
@@ -213,7 +213,7 @@ class GanModel:
     def features(self, images: tf.Tensor) -> list[tf.Tensor]:
         """Maps of every layer of the critic for images [B, S, S, C]; not of a conditional GAN."""
         if self.learner.num_planes:
-            raise UserError("Features need a critic without classes", "one that is", "Learn "
+            raise UserError("Features need a critic without classes", "one with classes", "Train "
                             "with --classes=all.")  # fmt: skip
         return self.learner.critic(images)[:-1]
 

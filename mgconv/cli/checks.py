@@ -13,6 +13,8 @@ ELSEWHERE = {  # a task that a model cannot do -> what to do instead
     "inpaint": "Give another; of a model a class the folder of one class.",
 }
 
+OTHER_FILES = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npz", ".npy")
+
 
 def check_data(config: Config):
     """The source of the config's images, or None where only TensorFlow can read it.
@@ -59,3 +61,24 @@ def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
         found = f"--method={config.method} --classes={config.classes}"
         raise UserError(f"The run in {folder} cannot {task}", found, ELSEWHERE[task])
     return config, data
+
+
+def place_of_results(out: str | None, run: str, stem: str) -> str:
+    """Where pictures go, without .png: --out is a folder, or a name that ends in .png.
+
+    Args:
+        out: what a person gave; None: the run's folder of samples.
+        run: folder of the run.
+        stem: of the names in a folder.
+
+    Raises:
+        UserError: a name of another kind of file.
+    """
+    if out is None:
+        return str(Path(run) / "samples" / stem)
+    path = Path(out)
+    if path.suffix.lower() == ".png" and not path.is_dir():
+        return str(path.with_suffix(""))
+    if path.suffix.lower() in OTHER_FILES and not path.is_dir():
+        raise UserError("--out is no name of a .png", out, "Give one, or a folder.")
+    return str(path / stem)

@@ -1,6 +1,7 @@
 """Config <-> absl flags."""
 
 import dataclasses
+import os
 import types
 import typing
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from mgconv.recipes import METHODS, OF_ENERGIES, RECIPES, SCALES
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
+
+PATHS = ("data_dir", "image_dir", "cache_dir", "out")  # fields that a person may begin with ~
 
 OR_NONE = ("reference_sigma", "readout_limit")  # numbers that a flag can also turn off
 
@@ -40,7 +43,20 @@ def define_config_flags(
             bool: flags.DEFINE_bool,
         }
         text = CONFIG_FIELDS[name].metadata["help"] + _preset_values(name, scales)
-        define.get(kind, flags.DEFINE_string)(name, None, text, flag_values=values)
+        plain = define_path if name in PATHS else flags.DEFINE_string
+        define.get(kind, plain)(name, None, text, flag_values=values)
+
+
+class _PathParser(flags.ArgumentParser):
+    """A home is written out by most shells, and not after the = of a flag."""
+
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)  # noqa: PTH111  keeps // of gs://, and the last /
+
+
+def define_path(name: str, default: str | None, help: str, flag_values: flags.FlagValues) -> None:
+    """A flag of a path; ~ is the home of who calls, ~NAME another's."""
+    flags.DEFINE(_PathParser(), name, default, help, flag_values)
 
 
 def _preset_values(name: str, scales: dict[str, dict] | None) -> str:
@@ -123,7 +139,7 @@ def scorers_as_text() -> str:
 def define_scorer_flags(values: flags.FlagValues) -> None:
     """Flags of the weights of a scorer."""
     text = "file with the weights of a scorer other than classifier; nothing is downloaded"
-    flags.DEFINE_string("scorer_path", None, text, flag_values=values)
+    define_path("scorer_path", None, text, flag_values=values)
     text = "SHA-256 of the file in --scorer_path, where it is not the published one"
     flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
 

@@ -1,6 +1,7 @@
-"""Draw images from a trained model: pictures and an .npz in the folder of its run.
+"""Draw images from a trained model: pictures and an .npz, in the folder of its run or in --out.
 
 mgconv sample --run=runs/digits-3-multigrid-modern-0 --num=64
+mgconv sample --run=runs/digits-3-multigrid-modern-0 --out=threes.png
 """
 
 import dataclasses
@@ -9,8 +10,8 @@ from typing import Any
 
 from absl import flags
 
-from mgconv.cli.checks import check_run
-from mgconv.cli.flags import CONFIG_FIELDS, define_config_flags, given_settings
+from mgconv.cli.checks import check_run, place_of_results
+from mgconv.cli.flags import CONFIG_FIELDS, define_config_flags, define_path, given_settings
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.config import Dynamics
 from mgconv.recipes import METHODS
@@ -21,18 +22,19 @@ NUM_SHOWN = 256  # of each class
 
 def define_flags(values) -> None:
     """Flags of this program; the dynamics are the run's own unless given."""
-    flags.DEFINE_string("run", None, "folder of a finished run", flag_values=values)
+    define_path("run", None, "folder of a finished run", flag_values=values)
     flags.DEFINE_integer("num", 64, "images to draw, of each class", 1, flag_values=values)
     flags.DEFINE_integer("seed", 0, "seed of the draw", 0, flag_values=values)
-    define_config_flags(values, (*DYNAMICS, "devices"))
+    define_config_flags(values, (*DYNAMICS, "devices", "out"))
+    values["out"].help = "folder of the pictures, or a name that ends in .png; else the run's own"
     for name in DYNAMICS:
         values[name].help = f"{CONFIG_FIELDS[name].metadata['help']}; else the run's own"
 
 
 def run(values) -> None:
-    """Draws, writes samples/draw-SEED.png and .npz; resumes where it was interrupted.
+    """Draws, writes samples/draw-SEED.png and .npz, or what --out names.
 
-    draw-SEED-grids.png has the chains of a few images at every grid.
+    An interrupted draw resumes. draw-SEED-grids.png has the chains of a few images at every grid.
     """
     import numpy as np
 
@@ -42,6 +44,7 @@ def run(values) -> None:
 
     check_run(values["run"].value, "synthesize")
     folder, num, seed = Path(values["run"].value), values["num"].value, values["seed"].value
+    stem = place_of_results(values["out"].value, values["run"].value, f"draw-{seed}")
     given = given_settings(values)
     devices = given.get("devices", "auto")
     dynamics = {name: given[name] for name in DYNAMICS if name in given}
@@ -57,7 +60,6 @@ def run(values) -> None:
     images = draw(system, labels, seed, path)
     shown = np.concatenate([images[labels == c][:NUM_SHOWN] for c in classes])
     columns = num if len(classes) > 1 and num <= 16 else int(np.ceil(len(shown) ** 0.5))
-    stem = folder / "samples" / f"draw-{seed}"
     save_png(f"{stem}.png", tile(enlarge(shown, 32), columns))
     content: dict[str, Any] = {"images": images}
     if system.labels:  # a model of several classes together has no label to give

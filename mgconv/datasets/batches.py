@@ -33,7 +33,7 @@ def batches(
     import tensorflow as tf
 
     if len(images) < 2:
-        raise UserError("Too few images to learn from", len(images), "Give 2 or more.")
+        raise UserError("Too few images to train on", len(images), "Give 2 or more.")
     if batch_size > len(images):
         remedy = f"Give at most --batch_size={len(images)}."
         raise UserError("A batch is larger than the data", f"{batch_size} > {len(images)}", remedy)

@@ -47,6 +47,9 @@ def _opened(content: bytes):
     return Image.open(io.BytesIO(content), formats=_readable_formats())
 
 
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # Pillow's names, by the number of channels
+
+
 class BadImageError(ValueError):
     """An image that cannot be used; its text is the reason under which it is counted."""
 
@@ -74,6 +77,11 @@ def decode(content: bytes, size: int, channels: int, crop: int | None = None) ->
 
 def read_picture(path: str | os.PathLike, channels: int) -> np.ndarray:
     """A picture at its own size, uint8 [H, W, channels].
+
+    Args:
+        path: of the file.
+        channels: 1 or 3, transparent parts on black; with one more, the last is its alpha, and
+            colors are as they lie under it.
 
     Raises:
         UserError: no such file, or no image in it.
@@ -127,7 +135,7 @@ def _pixels(content: bytes, channels: int) -> np.ndarray:
         if image.width * image.height > MAX_PIXELS:
             raise BadImageError(_too_large())
         image.load()
-        picture = _to_mode(_upright(image), "RGB" if channels == 3 else "L")
+        picture = _to_mode(_upright(image), MODES[channels])
     return np.asarray(picture).reshape(picture.height, picture.width, channels)
 
 
@@ -142,7 +150,7 @@ def _upright(image):
 
 
 def _to_mode(image, mode: str):
-    """A Pillow image as 8-bit RGB or L."""
+    """A Pillow image as 8-bit RGB or L, on black; or as RGBA or LA, with its alpha."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):  # 16 bits a pixel, or a float
@@ -153,8 +161,9 @@ def _to_mode(image, mode: str):
         image = Image.fromarray(np.rint(values.clip(0, top) * (255 / top)).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image)
+        if not mode.endswith("A"):
+            black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+            image = Image.alpha_composite(black, image)
     return image.convert(mode)
 
 

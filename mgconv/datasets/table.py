@@ -104,7 +104,7 @@ DATASETS = {
         prepared=True,
     ),
     "svhn_cropped": DatasetSpec(
-        "SVHN digits; the paper learns from train + test images (split all) without labels",
+        "SVHN digits; the paper trains on train + test images (split all) without labels",
         _tfds("svhn_cropped", all="train+test"), SMALL, prepared=True,
     ),
     "places205": DatasetSpec(

@@ -18,7 +18,7 @@ from mgconv.layers import standard_keras
 
 
 class Classifier:
-    """A small CNN learned with `fit` on the labeled training images of a data set.
+    """A small CNN trained with `fit` on the labeled training images of a data set.
 
     Its figures are called after it, never "Inception score" or "FID".
 
@@ -59,7 +59,7 @@ class Classifier:
     def predict(self, images: np.ndarray) -> Predictions:
         check_images(images)
         if list(images.shape[1:]) != self._shape:
-            remedy = f"Give images of {self._shape}, as those it learned from."
+            remedy = f"Give images of {self._shape}, as those it was trained on."
             raise UserError("The classifier cannot score", list(images.shape[1:]), remedy)
         return self._predict(images)
 

@@ -20,8 +20,8 @@ SHIFT = 1 / 16  # of the image's side, either way: the augmentation
 BATCH_SIZE, PATIENCE = 50, 10
 MAX_EPOCHS, MAX_UPDATES = 100, 1200  # whichever is reached first
 WARM = 1 / 4  # of the epochs, before the first look at validation
-MOMENTUM = 0.99  # of the averages of statistics, Keras's; or less: over a tenth of the learning
-VALIDATION = 0.2  # share of the labeled subset by which learning stops
+MOMENTUM = 0.99  # of the averages of statistics, Keras's; or less: over a tenth of the training
+VALIDATION = 0.2  # share of the labeled subset by which training stops
 
 GridMaps = Callable[[tf.Tensor], list[list[tf.Tensor]]]  # images -> maps of each grid's layers
 
@@ -50,7 +50,7 @@ def _resized(x, side):
 
 
 class GridClassifier(keras.Model):
-    """Augmentation, maps, and the CNN on them; `nets` are those that learn, too."""
+    """Augmentation, maps, and the CNN on them; `nets` are trained, too."""
 
     def __init__(self, maps: GridMaps, side: int, num_classes: int, seed: int, momentum, nets=()):
         super().__init__()
@@ -92,17 +92,17 @@ def classify(
     seed: int,
     nets: Sequence[EnergyNet] = (),
 ) -> CnnResult:
-    """Learns the CNN from a labeled subset, stops by a part of it, and reads the test images.
+    """Trains the CNN on a labeled subset, stops by a part of it, and reads the test images.
 
     Args:
-        maps: features, frozen; or those of `nets`, which then learn as well.
+        maps: features, frozen; or those of `nets`, which then are trained as well.
         side: to which all maps are brought.
         images: uint8 [N, S, S, C], the labeled subset.
         labels: int [N].
         test: uint8 [M, S, S, C].
         num_classes: of the labels.
         seed: of the validation part, the order, the weights, the augmentation.
-        nets: learned end to end from these labels alone; their statistics are frozen at the end.
+        nets: trained end to end on these labels alone; their statistics are frozen at the end.
     """
     keras.utils.set_random_seed(seed)
     held = _held_out(labels, seed)
@@ -135,7 +135,7 @@ def classify(
 
 
 def _held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Which of the labeled images stop the learning: a share of every class, bool [N]."""
+    """Which of the labeled images stop the training: a share of every class, bool [N]."""
     rng = np.random.default_rng([seed, 2])
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):

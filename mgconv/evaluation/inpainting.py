@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from mgconv.errors import UserError
 from mgconv.io.images import to_float, to_uint8
@@ -77,7 +76,7 @@ class Inpainting(NamedTuple):
 
     @property
     def psnr_of_the_page(self) -> np.ndarray:
-        """Derived: on [-1, 1] with peak 1, which by arithmetic seems to be the page's."""
+        """Derived: on [-1, 1] with peak 1, which by arithmetic seems to be the project page's."""
         return self.psnr - 20 * np.log10(2)
 
 
@@ -89,6 +88,8 @@ def measure(filled: np.ndarray, pixels: np.ndarray, visible: np.ndarray) -> Inpa
         pixels: the originals.
         visible: bool [N, S, S, 1].
     """
+    import tensorflow as tf
+
     difference = (filled.astype(np.float64) - pixels) / 255
     hidden = np.broadcast_to(~visible, difference.shape)
     count = hidden.sum(axis=(1, 2, 3))
@@ -108,14 +109,44 @@ def _psnr(squared_error: np.ndarray) -> np.ndarray:
     return -10 * np.log10(np.maximum(squared_error, (0.5 / 255) ** 2 / 3))  # rounding's at least
 
 
-def check_mask(visible: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises a UserError unless bool [N, S, S, 1] fits images and hides a part of each."""
+def hidden_by(mask: np.ndarray) -> np.ndarray:
+    """What a mask hides, bool [H, W, 1]: what is white; where it has one color, what is opaque.
+
+    Of two values, whatever they are, the larger one hides; of more, those of 128 or more.
+
+    Args:
+        mask: uint8 [H, W, 2], brightness and alpha.
+    """
+    bright, alpha = mask[..., :1], mask[..., 1:]
+    drawn = bright[_larger(alpha)]
+    if len(drawn) and drawn.min() == drawn.max() and alpha.min() < alpha.max():
+        return _larger(alpha)
+    return _larger(_on_black(mask))
+
+
+def _larger(values: np.ndarray) -> np.ndarray:
+    low, high = values.min(), values.max()
+    has_two = low < high and np.isin(values, (low, high)).all()
+    return values > low if has_two else values >= 128
+
+
+def check_mask(visible: np.ndarray, shape: tuple[int, ...], mask: np.ndarray | None = None) -> None:
+    """Raises a UserError unless bool [N, S, S, 1] fits images and hides a part of each.
+
+    Args:
+        visible: bool.
+        shape: of the images.
+        mask: that it was read from, brightness and alpha; the error says what it holds.
+    """
     if visible.shape != (*shape[:3], 1):
         found = f"{visible.shape[1:3]}, the image {shape[1:3]}"
         raise UserError("The mask has another size", found, "Give one of the image's size.")
     share = visible.mean(axis=(1, 2, 3))
     if (share == 0).any() or (share == 1).any():
         found = "everything" if (share == 0).any() else "nothing"
+        if mask is not None:
+            names = zip(("brightness", "alpha"), np.moveaxis(mask, -1, 0))
+            found += "".join(f", {name} {part.min()}..{part.max()}" for name, part in names)
         raise UserError("The mask hides", found, "White hides, black shows; give both.")
 
 
@@ -127,12 +158,15 @@ def inpaint_picture(system, pixels: np.ndarray, visible: np.ndarray, seed: int) 
 
     Args:
         system: with `inpaint` and `config.size`.
-        pixels: uint8 [H, W, C].
+        pixels: uint8 [H, W, C], or one channel more: its alpha, which is kept. The system sees
+            clear parts on black, as in training.
         visible: bool [H, W, 1].
         seed: of the chains.
     """
+    import tensorflow as tf
+
     rows, columns = _square_around(~visible[..., 0])
-    part, known = pixels[rows, columns], visible[rows, columns]
+    part, known = _on_black(pixels)[rows, columns], visible[rows, columns]
     size = system.config.size
     small = np.asarray(tf.image.resize(part.astype(np.float32), [size, size], "area"))
     shown = np.asarray(tf.image.resize(known.astype(np.float32), [size, size], "area")) > 0.999
@@ -143,8 +177,17 @@ def inpaint_picture(system, pixels: np.ndarray, visible: np.ndarray, seed: int) 
     filled = system.inpaint(hide(small, shown)[np.newaxis], shown[np.newaxis], seed)
     large = tf.image.resize(filled, part.shape[:2], "bicubic")[0].numpy()
     done = pixels.copy()
-    done[rows, columns] = composite(large, part, known)
+    colors = done[rows, columns, : part.shape[-1]]  # under any alpha
+    colors[:] = composite(large, colors, known)
     return done
+
+
+def _on_black(pixels: np.ndarray) -> np.ndarray:
+    """Colors [H, W, 1 or 3] of uint8 [H, W, 1 to 4], any alpha applied."""
+    if pixels.shape[-1] in (1, 3):
+        return pixels
+    lit = pixels[..., :-1].astype(np.uint16) * pixels[..., -1:]
+    return ((lit + 127) // 255).astype(np.uint8)
 
 
 def _square_around(hidden: np.ndarray) -> tuple[slice, slice]:

@@ -85,7 +85,7 @@ def _classifier(images: ImageSet | None, folder: Path | None, **_) -> Scorer:
     if images is None or folder is None or len(np.unique(images.labels)) < 2:
         found = "none" if images is None or folder is None else f"{len(images)} of one class"
         remedy = "Choose a labeled --dataset, or another scorer."
-        raise UserError("The classifier learns from images of 2 classes or more", found, remedy)
+        raise UserError("The classifier is trained on images of 2 classes or more", found, remedy)
     return Classifier(images, folder)
 
 

@@ -74,7 +74,7 @@ class SynthesisScores(NamedTuple):
     num_samples: int
     score: float  # inception-style, of the scorer
     score_std: float  # over 10 splits
-    recognized: float  # share read as the class meant; NaN where the scorer has other classes
+    recognized: float  # share classified as the class meant; NaN where the scorer has other classes
     spread: float  # mean pairwise distance within a class over that of the real test images
     frechet: float  # squared, in the scorer's features, to the real test images
     kernel: float  # squared kernel distance (KID) there

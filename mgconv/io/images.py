@@ -1,4 +1,4 @@
-"""Pixels 0..255 and [-1, 1]; pictures on disk. What learns and samples knows [-1, 1] alone."""
+"""Pixels 0..255 and [-1, 1]; pictures on disk. What trains and samples knows [-1, 1] alone."""
 
 import io
 import os
@@ -51,12 +51,12 @@ def tile(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes uint8 [H, W, 1 or 3] whole or not at all."""
+    """Writes uint8 [H, W, 1 or 3], or one more with alpha, whole or not at all."""
     replace_file(path, encode_png(picture))
 
 
 def encode_png(picture: np.ndarray) -> bytes:
-    """uint8 [H, W, 1 or 3] as the bytes of a PNG."""
+    """uint8 [H, W, 1 or 3], or one more with alpha, as the bytes of a PNG."""
     from PIL import Image
 
     buffer = io.BytesIO()

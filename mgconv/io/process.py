@@ -19,7 +19,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Holds a run's folder against other processes; a killed one lets go of it by itself.
 
     Raises:
-        UserError: another process learns in it, or it cannot be written.
+        UserError: another process trains in it, or it cannot be written.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise UserError(f"Cannot lock {folder}", error.strerror, remedy) from None
         if not is_free:
             remedy = "Wait for it, or choose another --out."
-            raise UserError("Another process is learning in", folder, remedy)
+            raise UserError("Another process is training in", folder, remedy)
         yield
 
 

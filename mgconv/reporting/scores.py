@@ -55,7 +55,7 @@ def about_scorer(scorer: Scorer, reads_classes: bool, test: ImageSet) -> str:
     read = predict(scorer, test.pixels, "test images").probabilities.argmax(axis=1)
     accuracy = (read == test.labels).mean()
     return words + (
-        f"It learned from the training images, and classifies {accuracy:.1%} of the {len(read)} "
+        f"It is trained on the training images, and classifies {accuracy:.1%} of the {len(read)} "
         "test images correctly."
     )
 

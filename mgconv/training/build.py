@@ -47,7 +47,7 @@ def build(
     row = METHODS[config.method]
     if config.objective == "conditional" and "inpaint" not in row.can:
         remedy = "Leave out --objective=conditional."
-        raise UserError("No hidden pixels are learned by", config.method, remedy)
+        raise UserError("No hidden pixels are filled by", config.method, remedy)
     return named(row.make)(config, data, start, strategy)
 
 

@@ -13,22 +13,22 @@ from mgconv.recipes import METHODS
 
 @dataclass(frozen=True)
 class Entry:
-    """One system of a comparison: a run folder and what is learned in it."""
+    """One system of a comparison: a run folder and the model trained in it."""
 
     config: Config
     folder: Path
-    classes: tuple[str, ...] | None = None  # with a model a class: the ones to learn
+    classes: tuple[str, ...] | None = None  # with a model a class: the ones to train
 
 
 def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
-    """Learns what is not learned yet; returns updates, seconds, parameters of each model by class.
+    """Trains what is not trained yet; returns updates, seconds, parameters of each model by class.
 
     A method that diverged is a row as well: {"failed": {"failed": what happened}}.
     """
     from mgconv.training.fit import learn, report
     from mgconv.training.guard import DivergenceError
 
-    print(f"{entry.folder}: learning or reusing", flush=True)
+    print(f"{entry.folder}: training or reusing", flush=True)
     try:
         if entry.config.classes == "each" and METHODS[entry.config.method].is_energy_based:
             return learn_each(entry.config, images, entry.folder, entry.classes)
@@ -73,7 +73,7 @@ def _learnable(images: ImageSet, labels: list[int], batch_size: int) -> list[int
     out = [f"{images.class_names[c]} {counts[c]}" for c in labels if c not in left]
     if not left:
         found, remedy = ", ".join(out), "Give two images or more of each class."
-        raise UserError("Too few images to learn from", found, remedy)
+        raise UserError("Too few images to train on", found, remedy)
     if out:
         print(f"left out, with fewer than two images: {', '.join(out)}", flush=True)
     few = [f"{images.class_names[c]} {counts[c]}" for c in left if counts[c] < batch_size]
@@ -90,14 +90,14 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         config: with classes="each".
         images: of all classes.
         folder: of the run with a model a class.
-        names: the classes to learn; by default all. One of fewer than two images is left out.
+        names: the classes to train; by default all. One of fewer than two images is left out.
 
     Returns:
         Results of each class by name, as `report` gives them.
 
     Raises:
-        UserError: a batch is larger than a class, or no class can be learned.
-        DivergenceError: of some classes, when all have been learned.
+        UserError: a batch is larger than a class, or no class can be trained.
+        DivergenceError: of some classes, when all have been trained.
     """
     from mgconv.datasets.table import labels_of
     from mgconv.io.process import locked

@@ -82,7 +82,7 @@ def make_strategy(devices: str, method: str, batch_size: int) -> tf.distribute.S
     shared_by = strategy.num_replicas_in_sync
     if shared_by > 1 and not _is_shared(method):
         remedy = "Give --devices=cpu:1 or gpu:1."
-        raise UserError("Several devices cannot share the learning of", method, remedy)
+        raise UserError("Several devices cannot share the training of", method, remedy)
     if batch_size % shared_by:
         found = f"{batch_size} images, {shared_by} devices"
         raise UserError("A batch cannot be shared evenly", found, "Give another --batch_size.")

@@ -23,7 +23,7 @@ from mgconv.training.run import Run
 
 
 def report(folder: Path, learner, seconds: float) -> dict:
-    """Writes results.json of a learned model: how much it learned, how long, and of what making."""
+    """Writes results.json of a trained model: its updates, seconds, and how it was made."""
     from mgconv.io.files import read_json, write_json
     from mgconv.training.devices import own_folder
     from mgconv.training.loop import num_rollbacks
@@ -49,7 +49,7 @@ def learn(
     traced: ReusableLearner | None = None,
     num_images: int | None = None,
 ) -> tuple[Learner, float]:
-    """Learns a model of `images` in `folder`, or resumes the one that is there.
+    """Trains a model of `images` in `folder`, or resumes the one that is there.
 
     Args:
         config: how. With classes="each" it must be a baseline's: one net

@@ -38,7 +38,7 @@ class Learner(Protocol):
 
     @property
     def weights(self) -> list:
-        """All weights that learn."""
+        """All weights that are trained."""
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -79,7 +79,7 @@ def train(
     guard: Guard | None = None,
     restored: Callable[[], None] = lambda: None,
 ) -> float:
-    """Learns until `num_updates`, from where the run's last checkpoint stands.
+    """Trains until `num_updates`, from where the run's last checkpoint stands.
 
     Args:
         learner: changed in place.
@@ -98,7 +98,7 @@ def train(
 
     Raises:
         DivergenceError: and no rollback is left; the last checkpoint is whole and finite.
-        UserError: a checkpoint cannot be read or written; another process learns in the folder.
+        UserError: a checkpoint cannot be read or written; another process trains in the folder.
         Stopped: SIGTERM or SIGINT came; where all was saved, it says so.
     """
     guard = guard or Guard()

@@ -49,7 +49,7 @@ class Run:
             )
 
     def begin(self) -> None:
-        """Writes down what is learned; the folder must be held against other processes.
+        """Writes down what is trained; the folder must be held against other processes.
 
         Raises:
             UserError: one of those began another run in the meantime.

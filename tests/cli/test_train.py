@@ -80,7 +80,7 @@ def test_a_folder_without_a_name_of_its_own_gives_a_run_that_loads(tmp_path, mon
 
 
 def test_one_image_is_too_few(tmp_path):
-    with pytest.raises(SystemExit, match=r"Too few images to learn from: 1\. Give 2 or more\."):
+    with pytest.raises(SystemExit, match=r"Too few images to train on: 1\. Give 2 or more\."):
         call("train", f"--image_dir={image_folder(tmp_path / 'one', [20])}", f"--out={tmp_path}")
 
 

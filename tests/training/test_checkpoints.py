@@ -155,7 +155,7 @@ def test_the_lock_of_a_killed_process_does_not_block(tmp_path):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
         message = refused(lambda: locked(tmp_path).__enter__())
-        assert f"Another process is learning in: {tmp_path}. Wait for it" in message
+        assert f"Another process is training in: {tmp_path}. Wait for it" in message
         holder.kill()
         assert holder.wait() == -signal.SIGKILL
     with locked(tmp_path):

@@ -81,9 +81,9 @@ def test_a_run_on_two_devices_goes_on_on_one(found):
 
 def test_what_cannot_be_shared_is_told(found):
     pool, batch, gan = found["refused"]
-    assert "cannot share the learning of: pcd" in pool
+    assert "cannot share the training of: pcd" in pool
     assert "cannot be shared evenly: 5 images, 2 devices" in batch
-    assert "cannot share the learning of: dcgan" in gan
+    assert "cannot share the training of: dcgan" in gan
 
 
 def two_workers(folder) -> list[dict]:

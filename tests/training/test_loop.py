@@ -770,7 +770,7 @@ def test_a_damaged_flat_checkpoint_gives_way_to_the_next_save_of_its_update(
 def test_a_folder_has_one_learner_at_a_time(open_run):
     run = open_run()
     with locked(run.folder):
-        assert "Another process is learning in" in refused(lambda: go(Toy(), open_run()))
+        assert "Another process is training in" in refused(lambda: go(Toy(), open_run()))
     go(Toy(), open_run())
 
 
