@@ -1,5 +1,6 @@
 """Folders and archives as people and systems make them: what inspect says will be learned."""
 
+import os
 import shutil
 import unicodedata
 import zipfile
@@ -212,9 +213,19 @@ def test_a_class_without_usable_images_does_not_keep_the_others_from_being_learn
     assert "No usable image" in refusal("train", *flags, f"--out={tmp_path / 'other'}")
 
 
-def test_a_name_that_is_no_utf8_is_reported_before_anything_is_learned(tmp_path):
-    import os
+def test_a_run_resumes_when_more_is_left_out(tmp_path, capsys):
+    place, out = class_folder(tmp_path / "own"), tmp_path / "run"
+    flags = ["--width=.03", "--num_langevin_steps=2", "--batch_size=4", "--grids=1,4"]
+    flags += [f"--image_dir={place}", f"--out={out}"]
+    call("train", *flags, "--num_updates=1")
+    (place / "broken.png").write_bytes(b"no image")
+    call("train", *flags, "--num_updates=2")
+    assert "skipped 1 images" in capsys.readouterr().out
+    save(place / "more.png", 9)
+    assert "num_images 4 -> 5" in refusal("train", *flags, "--num_updates=3")
 
+
+def test_a_name_that_is_no_utf8_is_reported_before_anything_is_learned(tmp_path):
     place = os.path.join(os.fsencode(tmp_path), b"caf\xe9")  # noqa: PTH118
     try:
         os.mkdir(place)  # noqa: PTH102

@@ -1,6 +1,7 @@
 """Folders, archives, official lists: read in place, whatever lies in them."""
 
 import io
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -58,6 +59,47 @@ def test_names_that_lead_out_of_an_archive_are_refused(tmp_path):
     assert source.num_items == 1
     assert source.skipped == {"with a name that leads out of the archive": 2}
     assert source.class_names == ("good",)
+
+
+def test_names_that_lead_out_the_way_of_windows_are_refused_too(tmp_path):
+    members = {"x": png(1), "y": png(2), "z": png(3)}
+    names = ("..\\..\\evil.png", "\\abs.png", "photos\\good\\1.png")
+    place = tmp_path / "a.zip"
+    with zipfile.ZipFile(place, "w") as file:
+        for name, content in zip(names, members.values()):
+            member = zipfile.ZipInfo("x")
+            member.filename = name
+            file.writestr(member, content)
+    source = files.image_files(str(place))
+    assert source.skipped == {"with a name that leads out of the archive": 2}
+    assert source.class_names == ("good",)
+
+
+def test_a_member_of_unknown_ending_is_looked_at_in_bounded_memory(tmp_path):
+    members = {"a/1": png(1), "a/2.dat": bytes(10_000_000), "a/3.txt": b"P", "a/4": png(2)}
+    place = archive(tmp_path / "a.zip", members, zipfile.ZIP_DEFLATED)
+    tracemalloc.start()
+    source = files.image_files(place)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    assert source.names == ["a/1", "a/4"]
+    assert source.others == {".dat": ["a/2.dat"], ".txt": ["a/3.txt"]}
+
+
+def test_a_class_of_too_long_a_name_is_refused(tmp_path):
+    """It names a folder of a run, which no file system could have."""
+    members = {f"{'é' * 127}/1.png": png(1), f"{'é' * 128}/2.png": png(2)}
+    source = files.image_files(archive(tmp_path / "a.zip", members))
+    assert source.class_names == ("é" * 127,)
+    assert source.skipped == {"in a folder of too long a name": 1}
+
+
+def test_many_kinds_of_files_are_told_in_one_short_line(tmp_path):
+    for index in range(30):
+        (tmp_path / f"{index}.x{index}").touch()
+    with pytest.raises(UserError, match=r"1 \.x15, 22 for other reasons\. Give") as error:
+        files.image_files(str(tmp_path))
+    assert len(str(error.value)) < 300
 
 
 def test_a_bomb_is_not_opened(tmp_path):
