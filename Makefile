@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 exp2 exp3 sweep test lint bench faults stability data tables tensorboard clean help
+.PHONY: exp1 exp2 exp3 sweep test fuzz lint bench faults stability data tables tensorboard clean help
 
 $(INSTALLED): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -37,6 +37,9 @@ sweep: $(INSTALLED)  ## train every combination of settings: make sweep FLAGS="-
 
 test: $(INSTALLED)  ## all tests
 	$(RUN) pytest -q -n 2 --dist worksteal $(FLAGS)
+
+fuzz: $(INSTALLED)  ## damaged and strange inputs, 1,000 of each kind: files, archives, folders, flags, TF_CONFIG
+	MGCONV_FUZZ=1000 $(RUN) pytest -q -n 2 --dist worksteal tests/test_fuzz.py tests/test_fuzz_commands.py $(FLAGS)
 
 lint: $(INSTALLED)  ## style of the code
 	$(BIN)/ruff check .

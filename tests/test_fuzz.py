@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
@@ -39,12 +40,6 @@ TREES = st.recursive(
     SCALARS,
     lambda x: st.lists(x, max_size=4) | st.dictionaries(st.text(max_size=12), x, max_size=4),
     max_leaves=20,
-)
-fuzzed = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,  # CI sees the same files every time
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
