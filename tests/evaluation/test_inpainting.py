@@ -4,8 +4,10 @@ import importlib.util
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mgconv import masks
+from mgconv.datasets.decoding import read_picture
 from mgconv.errors import UserError
 from mgconv.evaluation.inpainting import (
     Biharmonic,
@@ -13,6 +15,7 @@ from mgconv.evaluation.inpainting import (
     MeanColor,
     check_mask,
     composite,
+    hidden_by,
     hide,
     inpaint_picture,
     measure,
@@ -188,3 +191,38 @@ def test_a_picture_of_any_size_is_filled_where_it_is_hidden_and_nowhere_else(sha
 def test_masks_that_cannot_be_used_are_told(visible, told):
     with pytest.raises(UserError, match=told):
         check_mask(visible, (1, 4, 4, 3))
+
+
+SQUARE = np.zeros([16, 16], np.uint8)
+SQUARE[4:8, 4:8] = 255
+
+
+def in_alpha(mask, color):
+    return np.dstack([np.broadcast_to(np.uint8(color), [*mask.shape, 3]), mask])
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        SQUARE,
+        SQUARE // 255,  # values 0 and 1
+        SQUARE > 0,  # one bit a pixel
+        SQUARE // 255 * 38,  # a dark color of a palette
+        np.where(SQUARE, 200, 100).astype(np.uint8) + 10 * np.eye(16, dtype=np.uint8),
+        in_alpha(SQUARE, 0),
+        in_alpha(SQUARE, 255),
+        in_alpha(SQUARE // 255, (200, 0, 0)),
+        np.dstack([SQUARE, SQUARE, SQUARE, np.full_like(SQUARE, 255)]),
+        np.dstack([SQUARE, SQUARE, SQUARE, SQUARE | 128]),  # on black that is half clear
+    ],
+)
+def test_a_mask_hides_the_same_however_it_is_drawn(drawn, tmp_path):
+    Image.fromarray(drawn).save(tmp_path / "mask.png")
+    hidden = hidden_by(read_picture(tmp_path / "mask.png", 2))
+    np.testing.assert_array_equal(hidden[..., 0], SQUARE > 0)
+
+
+@pytest.mark.parametrize("value", [0, 1, 38, 255])
+def test_a_mask_of_one_value_hides_all_or_nothing(value):
+    mask = np.dstack([np.full([4, 4], value, np.uint8), np.full([4, 4], 255, np.uint8)])
+    assert hidden_by(mask).mean() == (value == 255)
