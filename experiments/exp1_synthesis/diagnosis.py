@@ -75,7 +75,8 @@ def long_chains(subject: Subject, seed: int):
     caption = (
         "Chains as long as in training, 10 and 100 times longer, from the same colors. Look for: "
         "they stay images. Where they turn into saturated patterns, the model is a sampler of "
-        "finite chains, no equilibrium one. Noise that falls along the chain falls over its whole length. "
+        "finite chains, no equilibrium one. Noise that falls along the chain falls over its whole "
+        "length. "
         f"{words}."
     )
     return labeled_strips(strips, NUM, 48), caption, facts
