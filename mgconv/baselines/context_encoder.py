@@ -37,7 +37,11 @@ class ContextEncoderLearner(AdversarialLearner):
         filler = _filler(size, channels, filters, seed)
         adversary = critic(size, channels, filters, BatchStatistics, seed + 1)
         # Pathak et al.'s code; the adversary's rate is the filler's
-        super().__init__((filler, adversary), lambda: keras.optimizers.Adam(2e-4, beta_1=0.5), seed)
+        super().__init__(
+            (filler, adversary),
+            lambda: keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8),
+            seed,
+        )
         self.filler, self.critic = filler, adversary
         self.shape = shape
         self.shown = tf.Variable(tf.zeros(shape))  # the last batch, for previews
@@ -46,14 +50,10 @@ class ContextEncoderLearner(AdversarialLearner):
     @tf.function(autograph=False)
     def train_step(self, images: tf.Tensor, visible: tf.Tensor) -> dict[str, tf.Tensor]:
         """One update of the adversary, one of the filler."""
-        filled = self._fill(images, visible, training=True)
-        with tf.GradientTape() as tape:
-            on_real, on_filled = self._criticize(images), self._criticize(filled)
-            critic_loss = cross_entropy(on_real, 1.0) + cross_entropy(on_filled, 0.0)
-        self._apply(self.critic, tape, critic_loss)
         hidden = tf.cast(~visible, tf.float32)
         with tf.GradientTape() as tape:
-            filled = self._fill(images, visible, training=True)
+            filled = self._fill(images, visible, training=True)  # once: it moves running averages
+            critic_loss = self._update_critic(images, tf.stop_gradient(filled))
             squares = tf.reduce_sum(tf.square(filled - images) * hidden)
             error = squares / (tf.reduce_sum(hidden) * self.shape[-1])
             loss = RECONSTRUCTION * error
@@ -64,6 +64,13 @@ class ContextEncoderLearner(AdversarialLearner):
         self.update_count.assign_add(1)
         size = self.shape[1]
         return {f"critic_loss/{size}": critic_loss, f"squared_error/{size}": error}
+
+    def _update_critic(self, images, filled):
+        with tf.GradientTape() as tape:
+            on_real, on_filled = self._criticize(images), self._criticize(filled)
+            loss = cross_entropy(on_real, 1.0) + cross_entropy(on_filled, 0.0)
+        self._apply(self.critic, tape, loss)
+        return loss
 
     def _criticize(self, images):
         return self.critic(images)[-1][:, 0]

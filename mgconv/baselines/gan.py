@@ -43,14 +43,16 @@ class GanSpec:
 
 GANS = {
     "dcgan": GanSpec(  # Radford et al. 2015 and their code
-        lambda: keras.optimizers.Adam(2e-4, beta_1=0.5), filters=128, uniform=True,
+        lambda: keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8), filters=128, uniform=True,
         wasserstein=False,
     ),
-    "wgan": GanSpec(  # Arjovsky et al. 2017, algorithm 1, and their code's RMSprop
-        lambda: keras.optimizers.RMSprop(5e-5, rho=0.99, epsilon=1e-8), critic_updates=5, clip=0.01
+    "wgan": GanSpec(  # Arjovsky et al. 2017, algorithm 1, and their code's RMSprop, which adds
+        # 1e-8 to the root; Keras's adds inside it
+        lambda: keras.optimizers.RMSprop(5e-5, rho=0.99, epsilon=1e-16), critic_updates=5, clip=0.01
     ),
     "wgan_gp": GanSpec(  # Gulrajani et al. 2017, algorithm 1
-        lambda: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9), critic_updates=5, penalty=10.0
+        lambda: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9, epsilon=1e-8),
+        critic_updates=5, penalty=10.0,
     ),
 }  # fmt: skip
 

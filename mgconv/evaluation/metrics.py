@@ -152,6 +152,38 @@ def precision_recall(real: np.ndarray, synthesized: np.ndarray, k: int = 3) -> t
     return float(precise.mean()), float(recalled.mean())
 
 
+def density_coverage(real: np.ndarray, synthesized: np.ndarray, k: int = 5) -> tuple[float, float]:
+    """What samples that sit in the middle of the real ones cannot win (Naeem et al. 2020).
+
+    Precision counts a sample that lies in one ball of the real set, however large, so it is above
+    the real images' own where samples are concentrated. Density counts the balls that a sample lies
+    in, over the number k that a real one lies in on average; coverage the real images whose ball
+    holds a sample.
+
+    Args:
+        real: features [N, D].
+        synthesized: features [M, D].
+        k: neighbor that a ball reaches, from 1 to N less 1.
+
+    Returns:
+        Density (about 1 for real images, above 1 for concentrated ones) and coverage, in [0, 1].
+
+    Raises:
+        UserError: k or fewer points, other widths, or a value that is not finite.
+    """
+    if k < 1:
+        raise UserError("Density and coverage need a neighbor", k, "Give k of 1 or more.")
+    real, synthesized = _checked(f"density at k = {k}", k + 1, real, synthesized)
+    middle = real.mean(axis=0, dtype=np.float64)
+    real, synthesized = ((x - middle).astype(np.float32) for x in (real, synthesized))
+    radii, num_inside, covered = _squared_radii(real, k), 0, np.zeros(len(real), bool)
+    for rows, squares in _squared_distances(real, synthesized):
+        inside = squares <= radii[rows, None]
+        num_inside += int(inside.sum())
+        covered[rows] = inside.any(axis=1)
+    return num_inside / (k * len(synthesized)), float(covered.mean())
+
+
 def mean_pairwise_distance(images: np.ndarray) -> float:
     """Mean Euclidean distance of two different images of a set [N, ...], N >= 2."""
     flat = np.asarray(images, np.float64).reshape(len(images), -1)

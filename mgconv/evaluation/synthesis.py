@@ -10,6 +10,7 @@ import numpy as np
 from mgconv.errors import UserError
 from mgconv.evaluation.metrics import (
     Predictions,
+    density_coverage,
     frechet_distance,
     inception_score_splits,
     kernel_distance,
@@ -81,6 +82,8 @@ class SynthesisScores(NamedTuple):
     kernel_error: float
     precision: float
     recall: float
+    density: float
+    coverage: float
 
 
 def score_samples(
@@ -110,8 +113,13 @@ def score_samples(
         )
         raise UserError("Too few images for a Frechet distance", found, remedy)
     read = predictions.probabilities.argmax(axis=1) == samples.labels
-    kernel, kernel_error = kernel_distance(predictions.features, predictions_of_test.features)
+    # the classifier's features have no scale of their own, and this distance grows with its 4th power
+    scale = _root_mean_square(predictions_of_test.features) if reads_classes else 1.0
+    kernel, kernel_error = kernel_distance(
+        predictions.features / scale, predictions_of_test.features / scale
+    )
     precision, recall = precision_recall(predictions_of_test.features, predictions.features)
+    density, coverage = density_coverage(predictions_of_test.features, predictions.features)
     return SynthesisScores(
         len(samples.images),
         *inception_score_splits(predictions.probabilities, min(10, len(samples.labels) // 2)),
@@ -122,7 +130,13 @@ def score_samples(
         kernel_error=kernel_error,
         precision=precision,
         recall=recall,
+        density=density,
+        coverage=coverage,
     )
+
+
+def _root_mean_square(features: np.ndarray) -> np.float32:
+    return np.sqrt(np.mean(np.square(features), dtype=np.float64)).astype(np.float32)
 
 
 def _spread(samples: LabeledSamples) -> float:

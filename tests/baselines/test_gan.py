@@ -1,5 +1,6 @@
 """The GAN baselines: losses with known values, turns, clipping, penalty, checkpoints, classes."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -177,3 +178,12 @@ def test_a_class_that_it_was_not_told_is_refused(finished):
 def test_dynamics_have_no_meaning_for_a_gan(finished):
     with pytest.raises(UserError, match="runs no chains"):
         mgconv.load(finished[0], noise=0.0)
+
+
+def test_wgan_takes_steps_of_the_published_rmsprop():
+    """Of small gradients, too: lr g / (sqrt(v) + 1e-8), v = 0.01 g^2 at first."""
+    optimizer, weight = GANS["wgan"].make_optimizer(), keras.Variable([0.0, 0.0, 0.0])
+    gradients = np.array([1e-5, -1e-3, 1.0], np.float32)
+    optimizer.apply([tf.constant(gradients)], [weight])
+    expected = -5e-5 * gradients / (np.sqrt(0.01 * gradients**2) + 1e-8)
+    np.testing.assert_allclose(weight.numpy(), expected, rtol=0.011)  # Keras: sqrt(v + 1e-16)

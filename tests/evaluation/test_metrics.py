@@ -12,6 +12,7 @@ from mgconv.evaluation import metrics
 from mgconv.evaluation.keras_application import KerasApplication
 from mgconv.evaluation.metrics import (
     Predictions,
+    density_coverage,
     frechet_distance,
     inception_score,
     inception_score_splits,
@@ -248,6 +249,36 @@ def test_distances_in_blocks_are_those_computed_at_once(monkeypatch, block):
     assert precision_recall(real, synthesized, k) == (precision, recall)
 
 
+# -- density and coverage
+
+
+@pytest.mark.parametrize("block", [7, 2**24])
+def test_density_and_coverage_are_those_of_their_definition(monkeypatch, block):
+    rng = np.random.default_rng(0)
+    real, synthesized = rng.normal(size=[30, 3]), 0.2 * rng.normal(size=[20, 3])
+    distances = np.linalg.norm(real[:, None] - synthesized, axis=2)
+    within = np.sort(np.linalg.norm(real[:, None] - real, axis=2), axis=1)
+    radii = within[:, 4]  # the first is the point itself
+    inside = distances <= radii[:, None]
+    monkeypatch.setattr(metrics, "_BLOCK", block)
+    density, coverage = density_coverage(real, synthesized, k=4)
+    assert density == pytest.approx(inside.sum() / (4 * 20))
+    assert coverage == pytest.approx(inside.any(axis=1).mean())
+    assert 0 < coverage < 1
+
+
+def test_samples_in_the_middle_have_precision_but_no_coverage():
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=[400, 4])
+    middle = 0.05 * rng.normal(size=[400, 4])
+    assert precision_recall(real, middle)[0] > precision_recall(real, rng.normal(size=[400, 4]))[0]
+    density, coverage = density_coverage(real, middle)
+    fresh = density_coverage(real, rng.normal(size=[400, 4]))
+    assert density > fresh[0] + 0.2
+    assert coverage < 0.5 < 0.9 < fresh[1]
+    assert fresh[0] == pytest.approx(1, abs=0.1)
+
+
 # -- what they refuse
 
 
@@ -269,6 +300,8 @@ X = np.random.default_rng(0).normal(size=[6, 3])
         (lambda: precision_recall(X[:3], X), "needs 4 images: 3"),
         (lambda: precision_recall(X, X, k=6), "needs 7 images: 6"),
         (lambda: precision_recall(X, X, k=0), "1 or more"),
+        (lambda: density_coverage(X[:5], X), "needs 6 images: 5"),
+        (lambda: density_coverage(X, X, k=0), "1 or more"),
         (lambda: inception_score(np.ones([0, 3])), "needs 1 images: 0"),
         (lambda: inception_score_splits(np.eye(3)), "needs 10 images: 3"),
         (lambda: inception_score_splits(np.eye(3), 0), "1 or more"),
