@@ -421,7 +421,8 @@ def grow(place: Path, entries) -> None:
         path = folders[where % len(folders)] / name
         with contextlib.suppress(OSError, ValueError):
             if kind == "file":
-                path.write_bytes(content)
+                with path.open("xb") as file:  # never into a pipe that is there
+                    file.write(content)
             elif kind == "folder":
                 path.mkdir()
                 folders.append(path)
