@@ -91,6 +91,9 @@ class Config:
     crop: int | None = _data(
         None, "side of the center square cut before resizing; else the data set's", ABOVE_0
     )
+    held_out: float = _data(
+        0.0, "share of each class's images that is not trained on, to judge the model by", SHARE
+    )
     flip: bool = _data(False, "mirror half of the training images left to right, at random")
 
     objective: str = _model(

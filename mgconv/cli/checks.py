@@ -1,5 +1,6 @@
 """What is checked before TensorFlow is imported: the paths and names that a person gave."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,25 @@ def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
         found = f"--method={config.method} --classes={config.classes}"
         raise UserError(f"The run in {folder} cannot {task}", found, ELSEWHERE[task])
     return config, data
+
+
+def check_held_out(config: Config, folder: str | None) -> None:
+    """Raises a UserError where the run in a folder has no images of its own to judge it by."""
+    if folder is None:
+        remedy = "Give the run that kept them from training: --run=DIR."
+        raise UserError("--against=held_out needs", "no --run", remedy)
+    if not config.held_out:
+        remedy = "Train with --held_out=0.1, or give --against=test where there are test images."
+        raise UserError(f"The run in {folder} held out", "no images", remedy)
+
+
+def check_test_images(config: Config) -> None:
+    """Raises a UserError where the config's data have no test images."""
+    if config.image_dir and config.dataset == "image_dir":
+        train = command(f"train --image_dir={config.image_dir} --held_out=0.1 --out=RUN")
+        remedy = f"Run: {train}; then: {command('evaluate --against=held_out --run=RUN')}"
+        raise UserError("No test images are in", f"--image_dir={config.image_dir}", remedy)
+    check_data(dataclasses.replace(config, split="test"))
 
 
 def place_of_results(out: str | None, run: str, stem: str) -> str:

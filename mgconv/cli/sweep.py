@@ -4,12 +4,14 @@ mgconv sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
 mgconv sweep --vary=recipe=modern,released --vary=seed=0,1,2 --image_dir=faces.zip
 mgconv sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
 
-One folder a run; a finished run is reused, so an interrupted sweep resumes. Every tenth training
-image is held out: with --scorer samples are scored against those. Once the settings are chosen,
---against=test trains on all training images and scores against test images instead.
+One folder a run; a finished run is reused, so an interrupted sweep resumes. A second sweep in the
+same folder trains what nobody trains yet. Every tenth training image is held out, or --held_out of
+them: with --scorer samples are scored against those. Once the settings are chosen, --against=test
+trains on all training images and scores against test images instead.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from mgconv.cli.flags import (
 from mgconv.cli.program import main, start_tensorflow
 from mgconv.config import Config
 from mgconv.errors import UserError, choose
+from mgconv.io.process import LockedError
 from mgconv.recipes import METHODS
 from mgconv.reporting.sweep import AS_GIVEN, HEALTH, MEASURES, shown, write_report
 
@@ -64,14 +67,47 @@ def run(values) -> None:
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are reported before hours of training
         scorer = make_scorer(chosen, **weights)
-    rows = {}
-    for name, config in configs.items():
-        place = folder / name.replace("/", "-")
+    rows: dict[str, dict] = {}
+
+    def one_row(name: str) -> None:
+        place, config = folder / name.replace("/", "-"), configs[name]
         sides = training_and_held_out(config, against)
         row = rows[name] = train_and_score(config, points[name], place, sides, chosen, scorer)
         seen = ", ".join(f"{n} {shown(row[n])}" for n in MEASURES if n in row)
         print(f"{place}: {seen or 'no model'}", flush=True)
+
+    left = in_turn(list(configs), one_row)
+    if left:
+        print(f"Left to another sweep, whose report has them: {', '.join(left)}", flush=True)
+    rows = {name: rows[name] for name in configs if name in rows}
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
+
+
+def in_turn(names: list[str], work: Callable[[str], None]) -> list[str]:
+    """Works on each; on one that another process has, again after all others.
+
+    Returns:
+        Those that other processes still have when all else is done.
+
+    Raises:
+        LockedError: other processes have all of them.
+    """
+    waiting = names
+    while waiting:
+        taken: list[str] = []
+        last: LockedError | None = None
+        for name in waiting:
+            try:
+                work(name)
+            except LockedError as error:
+                taken, last = [*taken, name], error
+                print(f"{name}: another process has it", flush=True)
+        if last and len(taken) == len(names):
+            raise last
+        if len(taken) == len(waiting):
+            break
+        waiting = taken
+    return waiting
 
 
 def _varied(texts: list[str]) -> dict[str, list[tuple]]:
@@ -136,11 +172,13 @@ def _parsed(name, text):
 
 def training_and_held_out(config, against: str):
     """Images to train on; images that no model is trained on, to score against."""
-    from mgconv.datasets.table import load_split
+    from mgconv.datasets.table import load_held_out, load_split
 
     images = load_split(config)
     if against == "test":
         held = load_split(config, "test")
+    elif config.held_out:
+        held = load_held_out(config)
     else:
         is_held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
         images, held = _rows(images, ~is_held), _rows(images, is_held)

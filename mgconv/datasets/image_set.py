@@ -18,6 +18,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     skipped: dict[str, int] = field(default_factory=dict)  # what the source held besides
     notes: tuple[str, ...] = ()  # what a person should know of them, a sentence each
+    held_out: str = ""  # how many images of the same data these do not hold, and which
 
     def __len__(self):
         return len(self.pixels)

@@ -156,10 +156,28 @@ def load_images(
 
 
 def load_split(config: Config, split: str | None = None) -> ImageSet:
-    """Images of the config's data set and classes, by default of its training split."""
+    """Images of the config's data set and classes, by default those to train on.
+
+    Args:
+        config: of a run.
+        split: all images of a split; None: of the config's, without those of --held_out.
+
+    Raises:
+        UserError: as `load_images`, or an unknown class.
+    """
+    images = _chosen(config, split or config.split)
+    return splits.hold_out(images, config.held_out)[0] if config.held_out and not split else images
+
+
+def load_held_out(config: Config) -> ImageSet:
+    """The images that --held_out, above 0, keeps from training."""
+    return splits.hold_out(_chosen(config, config.split), config.held_out)[1]
+
+
+def _chosen(config: Config, split: str) -> ImageSet:
     images = load_images(
         config.dataset,
-        split or config.split,
+        split,
         config.size,
         data_dir=config.data_dir,
         image_dir=config.image_dir,

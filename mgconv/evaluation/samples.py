@@ -1,13 +1,20 @@
 """Samples with the classes that they are meant to show: from a file, or real ones to compare."""
 
 import zipfile
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mgconv.datasets.archives import unbounded
+from mgconv.datasets.archives import image_files, unbounded
+from mgconv.datasets.decoding import BadImageError, decode, picture_size
+from mgconv.datasets.formats import quiet
 from mgconv.datasets.image_set import ImageSet
+from mgconv.datasets.walking import readable, same_name
 from mgconv.errors import UserError
+from mgconv.io.images import to_pixels
+
+MAX_SIDE = 1024  # of samples, all of which are in memory
 
 
 class LabeledSamples(NamedTuple):
@@ -52,37 +59,90 @@ def class_mean_control(training: LabeledSamples, labels: np.ndarray, seed: int) 
     return LabeledSamples(images, labels)
 
 
-def read_samples(path: str | None):
-    """Images, labels or None, class names or None of a file; nothing in it is executed.
+def read_samples(path: str | None, channels: int = 3):
+    """Images, labels or None, class names or None; nothing that is read is executed.
+
+    Args:
+        path: an .npz with `images` or `arr_0`, maybe `labels` and `class_names`; an .npy; a folder
+            or .zip of square pictures of one size, whose folders, if several, are their classes.
+        channels: of pictures.
 
     Raises:
-        UserError: no such file; no `images`, uint8 [N, S, S, C]; `labels` that do not fit them.
+        UserError: no such file; no images as `to_pixels` takes them; `labels` that do not fit.
     """
     if path is None:
-        raise UserError("--samples is missing", "no file", "Give an .npz or .npy of images.")
-    remedy = "Give an .npz with `images`, or an .npy."
+        remedy = "Give an .npz or .npy of images, or a folder of pictures."
+        raise UserError("--samples is missing", "no file", remedy)
+    has_pictures = Path(path).is_dir() or _is_zip_of_pictures(path)
+    images, labels, names = _of_pictures(path, channels) if has_pictures else _of_arrays(path)
+    images = to_pixels(images, f"--samples={path}")
+    if len(images) < 20:
+        raise UserError("Too few samples", len(images), "Give 20 or more; a score needs thousands.")
+    if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu"):
+        seen = f"{labels.dtype} {labels.shape}"
+        raise UserError(f"Labels in {path} do not fit", seen, "Give an integer an image, or none.")
+    return images, labels, names
+
+
+def _is_zip_of_pictures(path: str) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not any(name.endswith(".npy") for name in archive.namelist())
+    except Exception:  # zipfile raises nearly anything on a broken file; it is read as arrays
+        return False
+
+
+def _of_pictures(path: str, channels: int):
+    source = image_files(path, "all")
+    images: list[np.ndarray] = []
+    with quiet():
+        for item, (content, _) in enumerate(source.read(0)):
+            images.append(_decoded(content, channels, f"{source.name_of(item)} in {path}"))
+            if images[0].shape != images[-1].shape:
+                found = f"{source.name_of(item)} in {path}"
+                side = len(images[0])
+                raise UserError(f"Not {side} x {side} as others are", found, "Give one size.")
+    for reason, names in source.refused.items():
+        print(f"--samples={path}: skipped {len(names)} {reason}", flush=True)
+    if len(source.class_names) < 2:
+        return np.stack(images), None, None
+    return np.stack(images), np.asarray(source.labels), np.array(source.class_names)
+
+
+def _decoded(content, channels: int, name: str) -> np.ndarray:
+    """A square picture at its own size."""
+    remedy = "Give whole, square pictures, all of one size."
+    width, height = picture_size(content) or (1, 1)
+    if width != height:
+        raise UserError(f"{readable(name)} is not square", f"{width} x {height}", remedy)
+    if width > MAX_SIDE:
+        raise UserError(f"{readable(name)} is no sample", f"{width} x {height}", remedy)
+    try:
+        return decode(content, width, channels)
+    except BadImageError as error:
+        raise UserError(f"Cannot read {readable(name)}", error, remedy) from None
+
+
+def _of_arrays(path: str):
+    remedy = "Give an .npz with `images`, an .npy, or a folder of pictures."
     try:
         if zipfile.is_zipfile(path):
             _refuse_bomb(path)
         content = np.load(path, mmap_mode="r", allow_pickle=False)
         if isinstance(content, np.ndarray):
-            return _checked(content, path), None, None
+            return content, None, None
         with content:
-            found = {n: content[n] for n in ("images", "labels", "class_names") if n in content}
+            name = next((name for name in ("images", "arr_0") if name in content), None)
+            if name is None:
+                found = f"no array `images` or `arr_0`, but {', '.join(content) or 'nothing'}"
+                raise UserError(f"No images in --samples={path}", found, remedy)
+            return content[name], content.get("labels"), content.get("class_names")
     except UserError:
         raise
     except OSError as error:
         raise UserError(f"Cannot read --samples={path}", error.strerror or error, remedy) from None
     except Exception:  # zipfile, zlib and NumPy raise nearly anything on a broken file
         raise UserError(f"Cannot read --samples={path}", "no arrays in it", remedy) from None
-    if "images" not in found:
-        raise UserError(f"No images in --samples={path}", "no array `images`", remedy)
-    images = _checked(found["images"], path)
-    labels = found.get("labels")
-    if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu"):
-        seen = f"{labels.dtype} {labels.shape}"
-        raise UserError(f"Labels in {path} do not fit", seen, "Give an integer an image, or none.")
-    return images, labels, found.get("class_names")
 
 
 def _refuse_bomb(path):
@@ -92,15 +152,6 @@ def _refuse_bomb(path):
     if any(map(unbounded, members)):
         found = "compressed as no images are"
         raise UserError(f"Cannot read --samples={path}", found, "Save it by numpy.savez.")
-
-
-def _checked(images, path):
-    if images.dtype != "uint8" or images.ndim != 4 or images.shape[1] != images.shape[2]:
-        found = f"{images.dtype} {images.shape}"
-        raise UserError(f"Cannot score {path}", found, "Give uint8 0..255, [N, S, S, C].")
-    if len(images) < 20:
-        raise UserError("Too few samples", len(images), "Give 20 or more; a score needs thousands.")
-    return images
 
 
 def comparable(
@@ -150,11 +201,12 @@ def _translated(labels, names, known: tuple[str, ...]):
     if found[0] < 0 or found[-1] >= len(names):
         remedy = "Give labels that count `class_names`, or none."
         raise UserError("Labels of unknown classes", f"{found[0]}..{found[-1]}", remedy)
-    strange = [str(names[label]) for label in found if str(names[label]) not in known]
+    places = {same_name(name): place for place, name in enumerate(known)}
+    strange = [str(names[label]) for label in found if same_name(str(names[label])) not in places]
     if strange:
-        remedy = "Leave class_names out, or score against the data learned from."
+        remedy = "Leave class_names out, or sub-folders, or score against the data trained on."
         raise UserError("Classes that the data set lacks", ", ".join(strange), remedy)
-    table = {label: known.index(str(names[label])) for label in found}
+    table = {label: places[same_name(str(names[label]))] for label in found}
     return np.array([table[label] for label in labels.tolist()])
 
 

@@ -14,12 +14,17 @@ from filelock import lock_descriptor
 from mgconv.errors import UserError
 
 
+class LockedError(UserError):
+    """Another process holds a run's folder."""
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Holds a run's folder against other processes; a killed one lets go of it by itself.
 
     Raises:
-        UserError: another process trains in it, or it cannot be written.
+        LockedError: another process trains in it.
+        UserError: it cannot be written.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -35,7 +40,7 @@ def locked(folder: Path) -> Iterator[None]:
             raise UserError(f"Cannot lock {folder}", error.strerror, remedy) from None
         if not is_free:
             remedy = "Wait for it, or choose another --out."
-            raise UserError("Another process is training in", folder, remedy)
+            raise LockedError("Another process is training in", folder, remedy)
         yield
 
 

@@ -1,5 +1,6 @@
 """Pictures of a report: labeled strips of images, chains at every grid, plots."""
 
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -39,8 +40,18 @@ def grids(system: Model, seed: int) -> Figure:
     return labeled_strips(strips, columns), caption
 
 
-def to_picture(plot: Callable, rows: int, columns: int, scale: float = 1.0) -> np.ndarray:
-    """What `plot` draws on a list of matplotlib axes, row by row, as uint8 [H, W, 3]."""
+def to_picture(
+    plot: Callable, rows: int, columns: int, scale: float = 1.0, height: float = 1.0
+) -> np.ndarray:
+    """What `plot` draws on a list of matplotlib axes, row by row, as uint8 [H, W, 3].
+
+    Args:
+        plot: gets the axes.
+        rows: of axes.
+        columns: of axes.
+        scale: of the picture.
+        height: of the picture over its usual one.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -50,13 +61,15 @@ def to_picture(plot: Callable, rows: int, columns: int, scale: float = 1.0) -> n
     drawing, axes = pyplot.subplots(
         rows,
         columns,
-        figsize=(2.6 * scale * columns, 2.2 * scale * rows),
+        figsize=(2.6 * scale * columns, 2.2 * scale * height * rows),
         layout="constrained",
         squeeze=False,
     )
     plot(list(axes.flat))
     canvas = FigureCanvasAgg(drawing)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of a name that the font cannot show
+        canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     pyplot.close(drawing)
     return picture

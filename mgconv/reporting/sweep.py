@@ -1,6 +1,7 @@
 """The report of a sweep: a row a run, best first, and the same over seeds."""
 
 import dataclasses
+import textwrap
 from pathlib import Path
 
 from mgconv.io.files import write_json
@@ -37,7 +38,7 @@ def write_report(
     report.made_by(made)
     report.text("Health of the top grid, mean over the last quarter of each run: see the README.")
     if scorer:
-        sides = {"held_out": "every tenth training image, not learned", "test": "test images"}
+        sides = {"held_out": "images held out of training", "test": "test images"}
         report.text(f"Scored by {scorer} against {sides[against]}.")
     report.table(table)
     if "seeds" in tables:
@@ -76,7 +77,14 @@ def _plot(rows, measure):
 
     def plot(axes):
         names = list(rows)[::-1]
-        axes[0].barh(names, [rows[name].get(measure) or 0 for name in names])
-        axes[0].tick_params(labelsize=5)
+        axes[0].barh(range(len(names)), [rows[name].get(measure) or 0 for name in names])
+        axes[0].set_yticks(range(len(names)), [_short(name) for name in names], fontsize=5)
+        axes[0].set_ylim(-0.6, len(names) - 0.4)
 
-    return to_picture(plot, 1, 1, scale=2.0)
+    return to_picture(plot, 1, 1, scale=2.0, height=min(20.0, max(1.0, len(rows) / 15)))
+
+
+def _short(name: str) -> str:
+    """A name in lines of up to 40 letters, of which the first four: the plot keeps its room."""
+    lines = textwrap.wrap(name.replace(",", ", "), 40, break_on_hyphens=False)
+    return "\n".join(lines[:4]) + " ..." * (len(lines) > 4)

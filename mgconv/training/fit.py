@@ -129,7 +129,8 @@ def describe(images: ImageSet) -> dict[str, Any]:
     """Facts that tell one training set from another."""
     sample = images.pixels[:: max(1, len(images) // 100)]
     names = [images.class_names[label] for label in np.unique(images.labels)]
-    return {
+    held_out = {"held_out_images": images.held_out} if images.held_out else {}
+    return held_out | {
         "num_images": len(images),
         "skipped": images.skipped,
         "channels": int(images.pixels.shape[-1]),

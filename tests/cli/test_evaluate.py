@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from programs import TINY, call
+from programs import TINY, call, image_folder, refusal
 
 
 @pytest.fixture
@@ -56,7 +56,9 @@ def test_samples_of_a_model_of_all_classes_have_no_labels(tmp_path, capsys):
 def test_samples_that_cannot_be_scored_are_told(digit_samples, tmp_path):
     images = digit_samples["images"]
     cases = {
-        "float": ({"images": images / 255.0}, "Give uint8 0..255"),
+        "float": ({"images": images / 25.0 - 5}, "float64 -5..5.2. Give uint8 0..255"),
+        "no number": ({"images": images * np.nan}, "Give uint8 0..255"),
+        "truth": ({"images": images > 5}, "Give uint8 0..255"),
         "flat": ({"images": images[..., 0]}, "Give uint8 0..255"),
         "few": ({"images": images[:3]}, "Too few samples: 3"),
         "size": ({"images": images[:, :4, :4]}, "another size: 4 x 4, the data 8 x 8"),
@@ -76,3 +78,54 @@ def test_samples_that_cannot_be_scored_are_told(digit_samples, tmp_path):
     (tmp_path / "broken.npz").write_bytes(b"PK no zip")
     with pytest.raises(SystemExit, match="Cannot read --samples"):
         call("evaluate", f"--samples={tmp_path / 'broken.npz'}", "--dataset=digits")
+
+
+def test_a_run_is_judged_by_the_images_that_it_held_out(tmp_path, capsys):
+    from mgconv.datasets.table import load_held_out, load_split
+    from mgconv.training.records import read_config
+
+    run, out = tmp_path / "run", tmp_path / "scores.json"
+    call("train", "--dataset=digits", "--held_out=0.1", f"--out={run}", *TINY)
+    config, data = read_config(run)
+    held = load_held_out(config)
+    assert data["held_out_images"].startswith(f"{len(held)} images")
+    assert data["num_images"] == 1257 - len(held) == len(load_split(config))
+    told = capsys.readouterr().out
+    judge = ["evaluate", "--against=held_out", f"--run={run}", f"--out={out}"]
+    call(*judge)
+    told = capsys.readouterr().out
+    assert f"| Real images (held out) | 1 | {len(held)} |" in told
+    assert f"| the samples | 1 | {len(held)} |" in told
+    assert "Reference: real images (held out) of digits" in told
+    drawn = json.loads(out.read_text())["scores"][2]
+    np.savez(tmp_path / "held.npz", images=held.pixels)
+    call(*judge, f"--samples={tmp_path / 'held.npz'}")
+    _, _, same = json.loads(out.read_text())["scores"]
+    assert same["frechet"] == pytest.approx(0, abs=1e-3 * drawn["frechet"])
+    told = refusal("train", "--dataset=digits", "--held_out=0.2", f"--out={run}", *TINY)
+    assert "held_out 0.1 -> 0.2" in told  # another run
+
+
+def test_a_run_of_a_model_a_class_is_judged_class_by_class(tmp_path, capsys):
+    run = tmp_path / "run"
+    given = ["--dataset=digits", "--classes=each", "--held_out=0.2", "--grids=1,8"]
+    call("train", *given, f"--out={run}", *TINY)
+    call("evaluate", "--against=held_out", f"--run={run}", "--num=100")
+    assert "| the samples | 10 | " in capsys.readouterr().out
+
+
+def test_what_has_no_images_to_judge_by_is_told_what_to_do(finished, tmp_path):
+    folder = image_folder(tmp_path / "images", [8] * 4)
+    np.savez(tmp_path / "x.npz", images=np.zeros([20, 64, 64, 3], np.uint8))
+    told = refusal("evaluate", f"--image_dir={folder}", f"--samples={tmp_path / 'x.npz'}")
+    assert told.startswith(f"No test images are in: --image_dir={folder}. Run: ")
+    assert f"train --image_dir={folder} --held_out=0.1 --out=RUN; then: " in told
+    assert told.endswith("evaluate --against=held_out --run=RUN")
+    told = refusal("evaluate", "--against=held_out", f"--run={finished}")
+    assert told.startswith(f"The run in {finished} held out: no images. Train with --held_out=0.1")
+    told = refusal(
+        "evaluate", "--against=held_out", f"--samples={tmp_path / 'x.npz'}", "--grids=1,64"
+    )
+    assert told.startswith("--against=held_out needs: no --run.")
+    told = refusal("evaluate", f"--run={finished}", "--grids=1,4")
+    assert told.startswith("--run says what its data are, and does not read: --grids.")
