@@ -160,6 +160,9 @@ class Config:
         1.0, "factor on the learning rate after every --decay_epochs epochs", ABOVE_0
     )
     decay_epochs: int = _optimization(12, "epochs between two decays of the learning rate", ABOVE_0)
+    gradient_limit: float | None = _optimization(
+        None, "largest norm of a gradient over its usual one, or none; for adam", ABOVE_0
+    )
     curvature_penalty: float = _optimization(
         0.0, "weight of the penalty on curvature that Langevin steps overshoot by", FROM_0
     )
@@ -197,6 +200,9 @@ class Config:
         if self.pool_size is not None and self.pool_size % self.batch_size:
             found = f"{self.pool_size}, batch {self.batch_size}"
             raise UserError("--pool_size is no multiple of --batch_size", found, "Give a multiple.")
+        if self.gradient_limit is not None and (self.optimizer != "adam" or self.author_gradients):
+            found = f"--optimizer={self.optimizer} --author_gradients={self.author_gradients}"
+            raise UserError("--gradient_limit needs Adam's own gradients", found, "Give none.")
 
     @property
     def size(self) -> int:

@@ -113,7 +113,7 @@ RECIPES: dict[str, Settings] = {
         "activation": "silu", "reference_sigma": None, "num_langevin_steps": 5, "drift": 0.02,
         "noise": 0.003, "noise_coarse": 33.0, "noise_end": 0.0, "data_noise": 0.01,
         "optimizer": "adam", "beta1": 0.5, "learning_rate": 0.005, "warm_up": 100,
-        "curvature_penalty": 1000.0, "average_decay": 0.999,
+        "curvature_penalty": 1000.0, "gradient_limit": 3.0, "average_decay": 0.999,
     },
 }  # fmt: skip
 

@@ -123,6 +123,7 @@ def test_the_default_recipe_is_bounded_by_construction():
         "modern", "standardized", "silu",
     )  # fmt: skip
     assert modern.readout_limit is not None
+    assert modern.gradient_limit is not None
 
 
 def test_every_setting_has_a_help_text():
@@ -153,7 +154,7 @@ def test_numbers_that_are_not_finite_or_of_the_wrong_sign_are_refused(name, valu
         ("batch_size", 1), ("batch_size", 0), ("width", 0), ("num_updates", 0), ("minutes", 0),
         ("num_langevin_steps", 0), ("drift", 0), ("learning_rate", 0), ("reference_sigma", 0),
         ("beta1", 1), ("average_decay", 1.0), ("checkpoint_every", 0), ("pool_size", 0),
-        ("seed", 2**31), ("readout_limit", 0), ("top_width", 0),
+        ("seed", 2**31), ("readout_limit", 0), ("top_width", 0), ("gradient_limit", 0),
     ],
 )  # fmt: skip
 def test_bounds_are_refused(name, value):

@@ -1,5 +1,6 @@
 """Algorithm 1: where chains start and go, what an update does, what masks hold."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,7 @@ from mgconv.layers import GAIN
 from mgconv.multigrid import GridLearner
 from mgconv.recipes import ENERGY_BASED, RECIPES, SUPERSEDED, GridSpec, grid_spec
 from mgconv.training.build import build_learner
-from mgconv.training.optimizers import author_gradients
+from mgconv.training.optimizers import NUM_UNLIMITED, author_gradients, limit_gradients
 
 B, S, C = 4, 4, 1
 STILL = {"drift": 1e-30, "noise": 0.0, "data_noise": 0.0}  # chains that do not move
@@ -630,3 +631,44 @@ def test_a_learner_is_traced_once_however_often_it_learns_samples_and_is_reset(t
         learner.seed.assign([seed, seed])
     assert learner.train_step.experimental_get_tracing_count() == 1
     assert learner.sample.experimental_get_tracing_count() == 1
+
+
+# -- gradients of a batch that overshoots
+
+
+def adam_of(weights, limit):
+    optimizer = keras.optimizers.Adam(0.01, beta_1=0.5, epsilon=1e-8)
+    optimizer.build(weights)
+    return optimizer, limit_gradients(optimizer, limit)
+
+
+def test_a_gradient_is_limited_by_the_usual_norm():
+    weights = [keras.Variable(np.zeros([3], np.float32)), keras.Variable(np.zeros([], np.float32))]
+    optimizer, limited = adam_of(weights, 3.0)
+    usual = [tf.constant([3.0, 0.0, 0.0]), tf.constant(4.0)]  # of norm 5
+    for _ in range(NUM_UNLIMITED):
+        huge = [1e6 * gradient for gradient in usual]
+        for gradient, same in zip(limited(None, huge), huge):
+            np.testing.assert_array_equal(gradient, same)  # the memory is short yet
+        optimizer.apply(limited(None, usual), weights)
+    for factor, expected in ((1.0, 1.0), (2.9, 2.9), (100.0, 3.0), (1e12, 3.0)):
+        found = limited(None, [factor * gradient for gradient in usual])
+        for gradient, direction in zip(found, usual):
+            np.testing.assert_allclose(gradient, expected * direction, rtol=1e-4)
+    for gradient in limited(None, [0.0 * gradient for gradient in usual]):
+        np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
+
+
+def test_one_huge_gradient_does_not_end_learning():
+    """Without a limit Adam divides the next thousand steps by what it has seen."""
+    steps = {}
+    for limit in (3.0, 1e9):
+        weight = keras.Variable(np.zeros([2], np.float32))
+        optimizer, limited = adam_of([weight], limit)
+        for update in range(60):
+            scale = 1e4 if update == 30 else 1.0
+            before = weight.numpy()
+            optimizer.apply(limited(None, [scale * tf.constant([1.0, -1.0])]), [weight])
+            steps[limit] = np.abs(weight.numpy() - before).max()
+    assert steps[3.0] > 0.008
+    assert steps[1e9] < 1e-4

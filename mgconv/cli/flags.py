@@ -18,7 +18,8 @@ SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by metho
 
 PATHS = ("data_dir", "image_dir", "cache_dir", "out")  # fields that a person may begin with ~
 
-OR_NONE = ("reference_sigma", "readout_limit")  # numbers that a flag can also turn off
+# numbers that a flag can also turn off
+OR_NONE = ("reference_sigma", "readout_limit", "gradient_limit")
 
 
 def define_config_flags(

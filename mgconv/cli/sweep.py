@@ -11,31 +11,27 @@ trains on all training images and scores against test images instead.
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-from mgconv.cli.checks import check_data
 from mgconv.cli.flags import (
-    CONFIG_FIELDS,
-    config_for,
     define_config_flags,
     define_scorer_choice,
     given_settings,
-    refuse_two_budgets,
-    refuse_unread,
     scorer_settings,
 )
+from mgconv.cli.points import configs_of, points_of, read_varied
 from mgconv.cli.program import main, start_tensorflow
-from mgconv.config import Config
-from mgconv.errors import UserError, choose
+from mgconv.errors import UserError
 from mgconv.io.process import LockedError
-from mgconv.recipes import METHODS
-from mgconv.reporting.sweep import AS_GIVEN, HEALTH, MEASURES, shown, write_report
+from mgconv.reporting.sweep import HEALTH, MEASURES, shown, write_report
 
 HELD_OUT = 10  # one training image in this many is held out
+MAX_NAME = 255  # bytes of a folder's name
 MOST_SCORED = 2000  # images that samples are scored against
 
 
@@ -58,9 +54,9 @@ def run(values) -> None:
     folder = Path(given.pop("out", "runs/sweep"))
     chosen, against = values["scorer"].value, values["against"].value
     weights = scorer_settings(values, [chosen])
-    varied = _varied(values["vary"].value)
-    points = _points(varied, values["one_at_a_time"].value)
-    configs = _configs(given, points, chosen)
+    varied = read_varied(values["vary"].value)
+    points = points_of(varied, values["one_at_a_time"].value)
+    configs = configs_of(given, points, chosen)
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers import make_scorer
 
@@ -70,7 +66,7 @@ def run(values) -> None:
     rows: dict[str, dict] = {}
 
     def one_row(name: str) -> None:
-        place, config = folder / name.replace("/", "-"), configs[name]
+        place, config = folder / _folder_name(name), configs[name]
         sides = training_and_held_out(config, against)
         row = rows[name] = train_and_score(config, points[name], place, sides, chosen, scorer)
         seen = ", ".join(f"{n} {shown(row[n])}" for n in MEASURES if n in row)
@@ -81,6 +77,15 @@ def run(values) -> None:
         print(f"Left to another sweep, whose report has them: {', '.join(left)}", flush=True)
     rows = {name: rows[name] for name in configs if name in rows}
     print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
+
+
+def _folder_name(name: str) -> str:
+    """A run's name; of a long one its start and a hash, where a file system has no such names."""
+    name = name.replace("/", "-")
+    if len(name.encode()) <= MAX_NAME:
+        return name
+    start = name.encode()[:200].decode(errors="ignore")
+    return f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def in_turn(names: list[str], work: Callable[[str], None]) -> list[str]:
@@ -108,66 +113,6 @@ def in_turn(names: list[str], work: Callable[[str], None]) -> list[str]:
             break
         waiting = taken
     return waiting
-
-
-def _varied(texts: list[str]) -> dict[str, list[tuple]]:
-    """The settings to vary, each with (value, its text) of its values."""
-    varied = dict(map(_values, texts))
-    if len(varied) < len(texts):
-        found = ", ".join(texts)
-        raise UserError("A setting is varied twice", found, "Give all its values in one --vary.")
-    if not varied:
-        raise UserError("Nothing to vary", "no --vary", "Give e.g. --vary=drift=0.01,0.02.")
-    return varied
-
-
-def _points(varied: dict[str, list[tuple]], one_at_a_time: bool) -> dict[str, dict]:
-    """The settings that vary, by the name of their run."""
-    from sklearn.model_selection import ParameterGrid
-
-    alone = [{}, *({name: listed} for name, listed in varied.items())]
-    grid = list(ParameterGrid(alone if one_at_a_time else varied))
-    names = [",".join(f"{n}={point[n][1]}" for n in point) or AS_GIVEN for point in grid]
-    return {name: {n: point[n][0] for n in point} for name, point in zip(names, grid)}
-
-
-def _configs(given: dict, points: dict[str, dict], scorer: str | None) -> dict[str, Config]:
-    """The config of each run; what is wrong with one is reported before any is trained."""
-    configs = {}
-    for name, point in points.items():
-        refuse_two_budgets(given | point)
-        if not any("method" in other for other in points.values()):
-            refuse_unread(given | point)
-        configs[name] = config_for(**given | point)
-    sources = {(c.dataset, c.split, c.image_dir, c.classes): c for c in configs.values()}
-    for config in sources.values():
-        check_data(config)
-    methods = {config.method for config in configs.values()}
-    fillers = {method for method in methods if "synthesize" not in METHODS[method].can}
-    if scorer and fillers:
-        remedy = "Leave out --scorer, or this method."
-        raise UserError("No samples to score are drawn by", ", ".join(fillers), remedy)
-    return configs
-
-
-def _values(text: str) -> tuple[str, list[tuple]]:
-    """A name, and (value, its text) for each of its values, read as the flag of that name is."""
-    name, sign, listed = text.partition("=")
-    if not sign or not listed:
-        raise UserError("--vary is no NAME=V1,V2", f'"{text}"', "Give e.g. --vary=drift=0.01,0.02.")
-    choose("setting to vary", name, CONFIG_FIELDS)
-    texts = listed.split(";" if name == "grids" else ",")  # 1,4,16;1,4,16,32
-    values = {_parsed(name, value): value for value in texts}
-    if len(values) < len(texts):
-        raise UserError(f"A value of {name} is given twice", listed, "Give each once.")
-    return name, list(values.items())
-
-
-def _parsed(name, text):
-    values = flags.FlagValues()
-    define_config_flags(values, [name])
-    values(["sweep", f"--{name}={text}"])
-    return given_settings(values)[name]
 
 
 def training_and_held_out(config, against: str):

@@ -113,7 +113,7 @@ def score_samples(
         )
         raise UserError("Too few images for a Frechet distance", found, remedy)
     read = predictions.probabilities.argmax(axis=1) == samples.labels
-    # the classifier's features have no scale of their own, and this distance grows with its 4th power
+    # the classifier's features have no scale of their own; the distance grows with its 4th power
     scale = _root_mean_square(predictions_of_test.features) if reads_classes else 1.0
     kernel, kernel_error = kernel_distance(
         predictions.features / scale, predictions_of_test.features / scale

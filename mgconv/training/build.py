@@ -14,9 +14,9 @@ from mgconv.errors import UserError
 from mgconv.layers import standard_keras
 from mgconv.multigrid import GridLearner, MultigridLearner, weight_seed
 from mgconv.recipes import METHODS
-from mgconv.training.devices import DistributedLearner, replica_share
+from mgconv.training.devices import ChangeGradients, DistributedLearner, replica_share
 from mgconv.training.loop import Learner
-from mgconv.training.optimizers import author_gradients, make_optimizer
+from mgconv.training.optimizers import author_gradients, limit_gradients, make_optimizer
 
 
 class Start(NamedTuple):
@@ -117,12 +117,16 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
     rate = tf.Variable(config.learning_rate, trainable=False)
     training, weight = config.training_dynamics(size), config.curvature_penalty
     most_drift = training.drift * max(1.0, training.drift_end)
+    optimizer = make_optimizer(config, rate, updates_per_epoch)
+    change: ChangeGradients | None = author_gradients if config.author_gradients else None
+    if config.gradient_limit:
+        change = limit_gradients(optimizer, config.gradient_limit)
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
         training,
         config.synthesis_dynamics(size),
-        make_optimizer(config, rate, updates_per_epoch),
+        optimizer,
         config.data_noise,
         net() if config.average_decay else None,
         config.average_decay,
@@ -130,7 +134,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         jit_compile=config.jit_compile,
         rate=rate,
         **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),
-        change_gradients=replica_share(author_gradients if config.author_gradients else None),
+        change_gradients=replica_share(change),
     )
 
 

@@ -3,10 +3,14 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mgconv.config import Config
 from mgconv.energy import EnergyNet
+from mgconv.training.devices import ChangeGradients
+
+NUM_UNLIMITED = 10  # first updates of an optimizer
 
 
 def make_optimizer(
@@ -33,6 +37,31 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         share = tf.minimum(1.0, (tf.cast(step, tf.float32) + 1) / self._num_updates)
         return share * self._schedule(step)
+
+
+def limit_gradients(optimizer: keras.optimizers.Adam, limit: float) -> ChangeGradients:
+    """Scales gradients down whose norm is above `limit` times the usual one.
+
+    Departure: the usual norm is the root mean square over Adam's memory, a thousand updates. One
+    batch of chains that overshoots has a gradient hundreds of times as large. Adam would hardly
+    move for a thousand updates afterwards, and the energy would stay as that batch has left it.
+    In the first updates, whose memory is short, there is no limit.
+
+    Args:
+        optimizer: built later, with the weights that the gradients are of.
+        limit: of norms over the usual one.
+    """
+
+    def limited(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        seconds = [v for v in optimizer.variables if v.path.endswith("velocity")]
+        count = tf.cast(optimizer.iterations, tf.float32)
+        seen = 1 - tf.pow(optimizer.beta_2, tf.maximum(count, 1.0))  # of the memory, so far
+        usual = tf.sqrt(tf.add_n([tf.reduce_sum(second) for second in seconds]) / seen)
+        most = tf.where(count < NUM_UNLIMITED, np.inf, limit * usual)
+        factor = tf.minimum(1.0, most / tf.maximum(tf.linalg.global_norm(gradients), 1e-30))
+        return [factor * gradient for gradient in gradients]
+
+    return limited
 
 
 def author_gradients(net: EnergyNet, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
