@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 from programs import call
 
@@ -18,6 +19,18 @@ def test_samples_are_written_under_the_run(finished):
     with Image.open(finished / "samples" / "draw-3-grids.png") as picture:
         assert picture.height > len(grids) * 64  # the same chains at every grid
         assert picture.width > picture.height
+
+
+@pytest.mark.parametrize(
+    ("out", "stem"), [("~/new", "new/draw-0"), ("mine.png", "mine"), ("a.b.PNG", "a.b")]
+)
+def test_samples_go_where_a_person_says(out, stem, finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    call("sample", f"--run={finished}", "--num=2", f"--out={out}")
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*"))
+    assert found == [f"{stem}{ending}" for ending in ("-grids.png", ".npz", ".png")]
+    assert not (tmp_path / "~").exists()
 
 
 def test_inspection_tells_sizes_and_shows_every_grid(tmp_path, capsys):

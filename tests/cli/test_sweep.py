@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from programs import TINY, call, cells_of
+from programs import TINY, call, cells_of, refusal
 
 from mgconv.cli import flags as common
 
@@ -110,3 +110,80 @@ def test_a_sweep_over_seeds_tells_mean_and_deviation_and_keeps_what_failed(tmp_p
         ("drift=1.0", "2", "1 x 10 / 5 s", "205 ± 7.07"),
         ("drift=2.0", "2", "1 x 10 / 5 s; diverged", "300; -"),
     ]
+
+
+@pytest.fixture
+def fake_runs(monkeypatch):
+    """Sweeps train nothing; the points that are trained, in their order."""
+    from mgconv.cli import sweep
+
+    trained = []
+
+    def train_and_score(config, point, folder, *others):
+        from mgconv.io.process import locked
+
+        with locked(folder):
+            trained.append(folder.name)
+        row = dict.fromkeys(("gap", "contrast", "drift_rms", "saturated"), 0.5)
+        return {"settings": point, "facts": {"all": {"updates": 1, "seconds": 1.0}}} | row
+
+    monkeypatch.setattr(sweep, "train_and_score", train_and_score)
+    return trained
+
+
+def test_a_second_sweep_takes_what_nobody_has_and_looks_again_at_the_end(
+    fake_runs, tmp_path, capsys
+):
+    from mgconv.cli.sweep import in_turn
+    from mgconv.io.process import LockedError, locked
+
+    given = ["--vary=seed=0,1,2", "--dataset=digits", f"--out={tmp_path}"]
+    with locked(tmp_path / "seed=1"):
+        call("sweep", *given)
+    assert fake_runs == ["seed=0", "seed=2"]
+    said = capsys.readouterr().out
+    assert "seed=1: another process has it" in said
+    assert "Left to another sweep, whose report has them: seed=1" in said
+    assert set(json.loads((tmp_path / "results.json").read_text())["rows"]) == {"seed=0", "seed=2"}
+
+    done, first = [], True
+
+    def work(name):
+        nonlocal first
+        if name == "a" and first:
+            first = False
+            raise LockedError("Another process is training in", name, "Wait.")
+        done.append(name)
+
+    assert in_turn(["a", "b"], work) == []
+    assert done == ["b", "a"]
+    with locked(tmp_path / "seed=0"), locked(tmp_path / "seed=1"), locked(tmp_path / "seed=2"):
+        assert "Another process is training in" in refusal("sweep", *given)
+
+
+def test_a_sweep_of_fifteen_settings_has_a_plot(fake_runs, tmp_path, recwarn):
+    from mgconv.reporting.sweep import _plot
+
+    names = (
+        "drift", "noise", "learning_rate", "beta1", "data_noise", "average_decay", "noise_end",
+        "drift_end", "drift_coarse", "noise_coarse", "width", "top_width", "curvature_penalty",
+        "warm_up", "seed",
+    )  # fmt: skip
+    values = {"seed": "0,1", "warm_up": "7"}
+    vary = [f"--vary={name}={values.get(name, 0.123456789)}" for name in names]
+    call("sweep", *vary, "--dataset=digits", f"--out={tmp_path}")
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert len(rows) == len(set(fake_runs)) == 2
+    picture = _plot(rows, "contrast")
+    blue = (picture[..., 2].astype(int) - picture[..., 0] > 50).mean()
+    assert blue > 0.2  # bars, not a collapsed plot
+    assert [w for w in recwarn if "matplotlib" in w.filename] == []
+
+
+def test_a_sweep_holds_out_the_share_that_is_given():
+    from mgconv.cli.sweep import training_and_held_out
+    from mgconv.datasets.table import load_held_out
+
+    config = common.config_for(dataset="digits", held_out=0.3)
+    learned, held = training_and_held_out(config, "held_out")
+    assert len(held) == len(load_held_out(config)) == 1257 - len(learned)
