@@ -4,10 +4,12 @@
 ckpt-200.*       .index, .data-00000-of-00001, .sha256.json; and the file `checkpoint` lists them
 """
 
+import contextlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -16,6 +18,7 @@ from mgconv.errors import UserError
 from mgconv.io.files import new_folder, read_json, remove_drafts, remove_folder, sha256_of
 
 STATE, MANIFEST = "state", "manifest.json"
+PATTERN = "*?[]{}\\"  # characters of patterns of file names
 FLAT, FLAT_MANIFEST, FLAT_LIST = "ckpt-", ".sha256.json", "checkpoint"
 
 
@@ -37,7 +40,8 @@ class FolderCheckpoint:
 
     def restore(self, into: tf.train.Checkpoint):
         """Reads it; returns TensorFlow's load status."""
-        return into.read(self.prefix)
+        with readable(self.prefix) as prefix:
+            return into.read(prefix)
 
     def remove(self) -> None:
         """Removes its folder."""
@@ -65,13 +69,27 @@ class FlatCheckpoint:
 
     def restore(self, into: tf.train.Checkpoint):
         """Reads it, and the number of saves that it has beside the state."""
-        return into.restore(self.prefix)
+        with readable(self.prefix) as prefix:
+            return into.restore(prefix)
 
     def remove(self) -> None:
         """Removes its files, the manifest last."""
         files = self.path.parent.glob(f"{self.path.name}.*")
         for file in sorted(files, key=lambda file: file.name.endswith(FLAT_MANIFEST)):
             file.unlink()
+
+
+@contextlib.contextmanager
+def readable(prefix: str) -> Iterator[str]:
+    """A path at which TensorFlow finds a checkpoint: it takes some characters for a pattern."""
+    path = Path(prefix).absolute()
+    if not set(path.as_posix()) & set(PATTERN):
+        yield prefix
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / "checkpoint"
+        link.symlink_to(path.parent, target_is_directory=True)
+        yield str(link / path.name)
 
 
 Saved = FolderCheckpoint | FlatCheckpoint
@@ -202,7 +220,8 @@ def _damage(manifest: Path, sums: Callable[[], dict[str, str]]) -> str | None:
         found = sums()
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
-    wrong = sorted(name for name in expected if found.get(name) != expected[name])
+    names = expected.keys() | found.keys()
+    wrong = sorted(name for name in names if found.get(name, "") != expected.get(name, ""))
     if not expected or wrong:
         return f"not as its manifest says: {', '.join(wrong) or 'nothing in it'}"
     return None

@@ -1,5 +1,6 @@
 """Checkpoints on disk: a run of an older version, names, locks that a killed process leaves."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import refused
 
 import mgconv
@@ -17,8 +19,9 @@ from mgconv.datasets.table import load_split
 from mgconv.evaluation.synthesis import weights_key
 from mgconv.io.files import new_folder, remove_drafts, remove_folder
 from mgconv.io.process import locked
-from mgconv.training.checkpoints import has_learned, latest_checkpoint
+from mgconv.training.checkpoints import Checkpoints, has_learned, latest_checkpoint
 from mgconv.training.fit import learn
+from mgconv.training.layouts import FolderCheckpoint
 from mgconv.training.records import read_config
 
 DATA = Path(__file__).parents[1] / "data"
@@ -192,3 +195,27 @@ def test_two_threads_that_need_the_same_images_decode_them_once(tmp_path):
         thread.join()
     assert reads == [0]
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize("name", ["a[1]", "what?", "all*", "{a,b}", "back\\slash"])
+def test_a_run_may_lie_in_a_folder_that_looks_like_a_pattern(flat_run, drawn, tmp_path, name):
+    """TensorFlow looks for the files of a checkpoint by a pattern."""
+    place = tmp_path / name / "run"
+    shutil.copytree(flat_run, place)
+    np.testing.assert_allclose(draw(place), drawn[0], atol=1e-3)
+    learner = tf.Module()
+    learner.update_count, learner.weights = tf.Variable(3, dtype=tf.int64), []
+    kept = Checkpoints(learner, tmp_path / name / "new")
+    kept.save()
+    learner.update_count.assign(7)
+    assert kept.restore()
+    assert int(learner.update_count) == 3
+
+
+@pytest.mark.parametrize("content", [{"": None}, {"state.index": None}, {}])
+def test_a_manifest_that_names_no_sums_vouches_for_nothing(tmp_path, content):
+    folder = tmp_path / "000003"
+    folder.mkdir()
+    (folder / "state.index").write_bytes(b"x")
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert "not as its manifest says" in FolderCheckpoint(folder).damage()
