@@ -238,7 +238,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
     Raises:
         UserError: the folder is no run, or holds no checkpoint.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     config, data = read_config(folder)
     for name in dynamics:
         choose("dynamics", name, [field.name for field in dataclasses.fields(Dynamics)])
