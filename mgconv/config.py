@@ -202,7 +202,9 @@ class Config:
             raise UserError("--pool_size is no multiple of --batch_size", found, "Give a multiple.")
         if self.gradient_limit is not None and (self.optimizer != "adam" or self.author_gradients):
             found = f"--optimizer={self.optimizer} --author_gradients={self.author_gradients}"
-            raise UserError("--gradient_limit needs Adam's own gradients", found, "Give none.")
+            raise UserError(
+                "--gradient_limit needs Adam alone", found, "Give --gradient_limit=none."
+            )
 
     @property
     def size(self) -> int:

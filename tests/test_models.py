@@ -56,7 +56,7 @@ def test_the_learning_rate_falls_in_stairs_of_epochs(tiny):
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_the_learning_rate_rises_in_equal_steps_of_the_warm_up(optimizer, tiny):
-    learner = built(tiny(learning_rate=0.3, warm_up=10, optimizer=optimizer))
+    learner = built(tiny(learning_rate=0.3, warm_up=10, optimizer=optimizer, gradient_limit=None))
     optimizer = learner.grids[0].optimizer
     for update, expected in ((0, 0.03), (1, 0.06), (9, 0.3), (10, 0.3), (999, 0.3)):
         optimizer.iterations.assign(update)

@@ -143,6 +143,7 @@ def test_absurd_updates_leave_the_slope_of_the_energy_below_its_bound(build, opt
     ceil(kernel / stride)^2 windows, and the K filters of norm GAIN have at most norm GAIN sqrt(K).
     """
     limit, given = 2.0, {"learning_rate": 1e4, "warm_up": 0, "optimizer": optimizer}
+    given |= {"gradient_limit": None}  # nothing but the readout's limit holds
     learner = build(recipe="modern", readout_limit=limit, width=0.1, **given)
     for index in range(4):
         learner.train_step(batch(index))
@@ -590,7 +591,8 @@ def test_compiled_chains_learn_what_others_learn(build, recipe):
 
     By SGD: Adam makes steps of the rounding in gradients that are 0, ahead of batch statistics.
     """
-    given = {"recipe": recipe, "optimizer": "sgd", "learning_rate": 0.01, **NO_NOISE}
+    given = {"recipe": recipe, "optimizer": "sgd", "gradient_limit": None} | NO_NOISE
+    given |= {"learning_rate": 0.01}
     plain, compiled = (
         after_updates(build(jit_compile=compiled, **given)) for compiled in (False, True)
     )

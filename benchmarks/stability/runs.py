@@ -12,7 +12,7 @@ from mgconv.io.files import read_json, write_json
 from mgconv.training.provenance import provenance
 from mgconv.training.records import read_metrics
 
-SCORE = "benchmarks.stability_score"
+SCORE = "benchmarks.stability.score"
 SHOWN = {"lfw": "DATA/lfw.zip", "faces": "DATA/faces/train.zip"}  # no places of this machine
 SHOWN_DIR = Path("runs/stability")
 

@@ -1,6 +1,6 @@
 """How far the samples of a run are from real images that it was not trained on; one number a line.
 
-python -m benchmarks.stability_score --run=runs/stability/photos/seed0 --out=scores.json \
+python -m benchmarks.stability.score --run=runs/stability/photos/seed0 --out=scores.json \
     --scorer=keras --scorer_path=mobilenet_v1_0.75_224.npz
 
 Writes a JSON, and beside it a picture of 64 samples.

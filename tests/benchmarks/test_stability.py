@@ -481,10 +481,10 @@ def call(*arguments):
 
 
 def test_kinds_without_data_are_not_run_and_the_rest_is_told(tmp_path, capsys):
-    call("--rows=lfw,faces", "--faces=/none.zip", "--scorer_path=/none", f"--work_dir={tmp_path}")
+    call("--rows=lfw,faces", "--faces=/none.zip", f"--work_dir={tmp_path}")
     told = capsys.readouterr().out
     assert "lfw: not run. No --lfw: its images are needed. Give it." in told
-    assert "faces2: not run. No --scorer_path: /none." in told
+    assert "faces2: not run. No --scorer_path: no path given." in told
     assert told.count("| not run |") == len(KINDS)
 
 
@@ -494,6 +494,7 @@ def test_kinds_without_data_are_not_run_and_the_rest_is_told(tmp_path, capsys):
         ("--rows=photo", "Did you mean photos"),
         ("--seeds=a", "--seeds is no list of numbers"),
         ("--jobs=1000", "More --jobs than cores"),
+        ("--scorer_path=/none", "The scorer's weights are missing: /none"),
     ],
 )
 def test_bad_flags_are_told_in_one_line(tmp_path, argument, told):
