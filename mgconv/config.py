@@ -200,11 +200,9 @@ class Config:
         if self.pool_size is not None and self.pool_size % self.batch_size:
             found = f"{self.pool_size}, batch {self.batch_size}"
             raise UserError("--pool_size is no multiple of --batch_size", found, "Give a multiple.")
-        if self.gradient_limit is not None and (self.optimizer != "adam" or self.author_gradients):
-            found = f"--optimizer={self.optimizer} --author_gradients={self.author_gradients}"
-            raise UserError(
-                "--gradient_limit needs Adam alone", found, "Give --gradient_limit=none."
-            )
+        if self.gradient_limit is not None and self.optimizer != "adam":
+            remedy = "Give --gradient_limit=none."
+            raise UserError("--gradient_limit needs adam", f"--optimizer={self.optimizer}", remedy)
 
     @property
     def size(self) -> int:

@@ -118,9 +118,9 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
     training, weight = config.training_dynamics(size), config.curvature_penalty
     most_drift = training.drift * max(1.0, training.drift_end)
     optimizer = make_optimizer(config, rate, updates_per_epoch)
-    change: ChangeGradients | None = author_gradients if config.author_gradients else None
+    changes: list[ChangeGradients] = [author_gradients] * config.author_gradients
     if config.gradient_limit:
-        change = limit_gradients(optimizer, config.gradient_limit)
+        changes.append(limit_gradients(optimizer, config.gradient_limit))
     return GridLearner(
         net(),
         _build_start(config, (config.batch_size, size, size, channels)),
@@ -134,7 +134,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         jit_compile=config.jit_compile,
         rate=rate,
         **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),
-        change_gradients=replica_share(change),
+        change_gradients=replica_share(*changes),
     )
 
 

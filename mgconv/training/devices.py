@@ -197,14 +197,14 @@ class DistributedLearner(MultigridLearner):
         return self._strategy.num_replicas_in_sync
 
 
-def replica_share(change: ChangeGradients | None = None) -> ChangeGradients:
+def replica_share(*changes: ChangeGradients) -> ChangeGradients:
     """What each replica gives to the sum of gradients: its own part, or an equal part of a change.
 
     Keras sums gradients over replicas, so each gives its mean over its own part of the batch
-    divided by their number. A change that is not linear is made of the whole batch's gradients.
+    divided by their number. Changes need not be linear: they see the whole batch's gradients.
 
     Args:
-        change: (net, gradients of the whole batch) -> gradients; None changes nothing.
+        changes: (net, gradients of the whole batch) -> gradients, one after the other.
     """
 
     def shared(net, gradients):
@@ -212,12 +212,13 @@ def replica_share(change: ChangeGradients | None = None) -> ChangeGradients:
         num = replicas.num_replicas_in_sync
         if num > 1:
             gradients = [gradient / num for gradient in gradients]
-        if change is None:
-            return gradients
-        if num == 1:
-            return change(net, gradients)
-        summed = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        return [gradient / num for gradient in change(net, summed)]
+        if num > 1 and changes:
+            gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        for change in changes:
+            gradients = change(net, gradients)
+        if num > 1 and changes:  # and Keras sums again
+            gradients = [gradient / num for gradient in gradients]
+        return gradients
 
     return shared
 

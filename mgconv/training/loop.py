@@ -264,7 +264,10 @@ def _columns() -> int | None:
     """Width of a progress bar: of the terminal, or 80 where that says 0; tqdm's own in a log."""
     if not sys.stderr.isatty():
         return None
-    return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:  # it only says that it is one, as a notebook's stream does
+        return 80
 
 
 def _brief(scalars):

@@ -368,8 +368,8 @@ def test_progress_says_how_far_how_fast_and_how_healthy(open_run, capsys, monkey
     go(Toy(), open_run())
     shown = capsys.readouterr().err.split("\r")[-1]
     assert "8/8" in shown
-    assert "updates" in shown
-    assert "gap/4 0.5 healthy" in shown
+    assert "update/s" in shown
+    assert "gap/4 0.5 warming up" in shown  # of 8 updates
 
 
 def test_a_log_of_a_short_run_has_no_progress(open_run, capsys):
