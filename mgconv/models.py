@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.config import Config, Dynamics
-from mgconv.datasets.image_set import ImageSet, asked_labels
+from mgconv.datasets.image_set import ImageSet, Labels, asked_labels
 from mgconv.energy import EnergyNet
 from mgconv.errors import UserError, choose
 from mgconv.grids import downsample
@@ -24,8 +24,6 @@ from mgconv.training.devices import make_strategy
 from mgconv.training.fit import describe, reference_images
 from mgconv.training.loop import Learner
 from mgconv.training.records import read_config
-
-Labels = int | Sequence[int] | np.ndarray
 
 
 class Model(Protocol):

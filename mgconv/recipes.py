@@ -117,11 +117,9 @@ RECIPES: dict[str, Settings] = {
     },
 }  # fmt: skip
 
-_NARROW: Settings = {
-    "width": 0.25,
-    "top_width": 2.0,
-    "batch_size": 16,
-}  # ours: pictures come from the top
+_NARROW: Settings = {  # ours: pictures come from the top
+    "width": 0.25, "top_width": 2.0, "batch_size": 16,
+}  # fmt: skip
 
 SCALES: dict[str, Settings] = {
     "quick": _NARROW | {"minutes": 0.4},

@@ -31,6 +31,11 @@ def tiny_config(**given):
     return make_config(**(TINY | given))
 
 
+def random_pixels(height, width, channels=3, seed=0):
+    """Of a picture, uint8 [height, width, channels]."""
+    return np.random.default_rng(seed).integers(0, 256, [height, width, channels], np.uint8)
+
+
 def refused(function, *args, kind=UserError, **options) -> str:
     """The one line of the error that a call raises."""
     with pytest.raises(kind) as error:

@@ -10,7 +10,7 @@ the generator's first 25, are left out: minutes would hold nothing else. All hav
 and initial weights from N(0, 0.02); Gulrajani et al. have 128 and He's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -20,7 +20,7 @@ import tensorflow as tf
 from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
 from mgconv.config import Config
-from mgconv.datasets.image_set import asked_labels
+from mgconv.datasets.image_set import Labels, asked_labels
 from mgconv.errors import UserError
 from mgconv.langevin import fold_in
 from mgconv.layers import BatchStatistics
@@ -197,7 +197,7 @@ class GanModel:
         self.learner, self.config, self.class_names = learner, config, data["class_names"]
         self.labels = list(data.get("labels", ()))
 
-    def synthesize(self, labels: int | Sequence[int] | np.ndarray, seed: int = 0) -> np.ndarray:
+    def synthesize(self, labels: Labels, seed: int = 0) -> np.ndarray:
         """New images, float32 [N, S, S, C] in [-1, 1]: a label each, or a number of images.
 
         Raises:

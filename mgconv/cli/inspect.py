@@ -56,16 +56,12 @@ def run(values) -> None:
 
 def _grids_of_train(given: dict, source) -> dict:
     """The grids that `mgconv train` chooses for a person's own images; says which and why."""
-    import tensorflow as tf
-
-    from mgconv.cli.suggest import suggest_nets
+    from mgconv.cli.suggest import announced, num_gpus, suggest_nets
 
     if "grids" in given or given.get("dataset") != "image_dir":
         return {}
-    num_gpus = len(tf.config.get_visible_devices("GPU"))
-    grids, why = suggest_nets(source, num_gpus, given.get("crop"))["grids"]
-    print(f"--grids={','.join(map(str, grids))}: {why}", flush=True)
-    return {"grids": grids}
+    suggested = suggest_nets(source, num_gpus(), given.get("crop"))
+    return announced({"grids": suggested["grids"]})
 
 
 def _classes(images) -> str:

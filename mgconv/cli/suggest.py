@@ -15,6 +15,21 @@ BATCHES = (100, 64, 32, 16, 8, 4, 2)
 Suggested = dict[str, tuple[Any, str]]  # field of Config -> (value, why)
 
 
+def num_gpus() -> int:
+    """Of this machine, as TensorFlow was set up: none by --devices=cpu:2."""
+    import tensorflow as tf
+
+    return len(tf.config.get_visible_devices("GPU"))
+
+
+def announced(suggested: Suggested) -> dict[str, Any]:
+    """The suggested values; says which they are and why."""
+    for name, (value, why) in suggested.items():
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        print(f"--{name}={shown}: {why}", flush=True)
+    return {name: value for name, (value, _) in suggested.items()}
+
+
 def suggest_nets(source: Source, num_gpus: int, crop: int | None = None) -> Suggested:
     """Grids and widths, for a `mgconv train` that was given none.
 

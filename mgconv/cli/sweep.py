@@ -10,7 +10,6 @@ them: with --scorer samples are scored against those. Once the settings are chos
 trains on all training images and scores against test images instead.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -126,12 +125,12 @@ def training_and_held_out(config, against: str):
         held = load_held_out(config)
     else:
         is_held = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
-        images, held = _rows(images, ~is_held), _rows(images, is_held)
+        images, held = images.at(~is_held), images.at(is_held)
     if len(held) < 2:
         found = f"{len(images)} to train on, {len(held)} to score"
         raise UserError("Too few images to hold some out", found, "Give more.")
     every = -(-len(held) // MOST_SCORED)
-    return images, _rows(held, slice(None, None, every))
+    return images, held.at(slice(None, None, every))
 
 
 def train_and_score(
@@ -168,10 +167,6 @@ def train_and_score(
         row["frechet"] = _frechet(config, folder, held, scorer)
     _note_figures(folder, row)
     return row
-
-
-def _rows(images, chosen):
-    return dataclasses.replace(images, pixels=images.pixels[chosen], labels=images.labels[chosen])
 
 
 def _classifier(config, training):

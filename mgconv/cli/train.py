@@ -57,36 +57,28 @@ def _wants_suggestions(given: dict) -> bool:
 
 
 def _nets_for(given: dict, source):
-    from mgconv.cli.suggest import suggest_nets
+    from mgconv.cli.suggest import num_gpus, suggest_nets
 
-    return suggest_nets(source, _num_gpus(), given.get("crop"))
+    return suggest_nets(source, num_gpus(), given.get("crop"))
 
 
 def _batch_for(config, images):
     import numpy as np
 
-    from mgconv.cli.suggest import suggest_batch
+    from mgconv.cli.suggest import num_gpus, suggest_batch
 
     a_class = np.unique(images.labels, return_counts=True)[1].min()  # of one model
-    return suggest_batch(a_class if config.classes == "each" else len(images), _num_gpus())
-
-
-def _num_gpus():
-    import tensorflow as tf
-
-    return len(tf.config.get_visible_devices("GPU"))  # none by --devices=cpu:2
+    return suggest_batch(a_class if config.classes == "each" else len(images), num_gpus())
 
 
 def _left_open(given: dict, suggested: dict) -> dict:
     """The suggested settings that were left open and that the method reads; says which and why."""
-    names = set(suggested) - set(given)
+    from mgconv.cli.suggest import announced
+
+    unread = set(given)
     if not METHODS[given.get("method", Config.method)].is_energy_based:
-        names -= OF_ENERGIES | {"batch_size"}  # a baseline has a batch of its own
-    for name, (value, why) in suggested.items():
-        if name in names:
-            shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-            print(f"--{name}={shown}: {why}", flush=True)
-    return {name: suggested[name][0] for name in names}
+        unread |= OF_ENERGIES | {"batch_size"}  # a baseline has a batch of its own
+    return announced({name: choice for name, choice in suggested.items() if name not in unread})
 
 
 def default_folder(config) -> Path:

@@ -1,4 +1,4 @@
-"""A folder or a zip of images, read in place; which split a file belongs to by its name."""
+"""A folder or a zip of images, read in place."""
 
 import collections
 import functools

@@ -56,10 +56,17 @@ class ImageSet:
         if not len(rows):
             names = ", ".join(self.class_names[label] for label in labels)
             raise UserError("No image of the classes", names, "Choose other --classes.")
+        return self.at(rows)
+
+    def at(self, rows: np.ndarray | slice) -> "ImageSet":
+        """The images at these places, or of this mask."""
         return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
 
 
-def asked_labels(labels: int | Sequence[int] | np.ndarray, known: Sequence[int]) -> np.ndarray:
+Labels = int | Sequence[int] | np.ndarray  # of each image, or a number of images
+
+
+def asked_labels(labels: Labels, known: Sequence[int]) -> np.ndarray:
     """The classes of images that a person asks a model for, int64 [N].
 
     Args:

@@ -1,4 +1,4 @@
-"""What a person is told of a data set before it is learned: what is left out, merged, empty."""
+"""What is printed of a data set before training: what is left out, merged, empty."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from mgconv.datasets.cache import OTHERS_FILE, SKIPPED_FILE
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.sources import Source
-from mgconv.datasets.walking import MOST_REASONS, Names, first_names
+from mgconv.datasets.walking import Names, first_names, most_frequent
 
 
 def notes_on(images: ImageSet, source: Source, first: Names, folder: Path) -> tuple[str, ...]:
@@ -19,11 +19,11 @@ def notes_on(images: ImageSet, source: Source, first: Names, folder: Path) -> tu
         first: names of some of the skipped images, by reason.
         folder: where they are kept, and all that was left out is listed.
     """
-    skipped = {reason: (n, first.get(reason, [])) for reason, n in images.skipped.items()}
-    others = {kind: (len(names), names) for kind, names in source.others.items()}
-    notes = [f"skipped {n} images: {_named(why, n, names)}" for why, n, names in _most(skipped)]
+    skipped = most_frequent(images.skipped)
+    others = most_frequent({kind: len(names) for kind, names in source.others.items()})
+    notes = [f"skipped {n} images: {_named(why, n, first)}" for why, n in skipped.items()]
     if others:
-        parts = [f"{n} {_named(kind, n, names)}" for kind, n, names in _most(others)]
+        parts = [f"{n} {_named(kind, n, source.others)}" for kind, n in others.items()]
         notes.append(f"files that are not read: {', '.join(parts)}")
     lists = [str(folder / name) for name in (SKIPPED_FILE, OTHERS_FILE)]
     lists = [path for path in lists if Path(path).exists()]
@@ -32,16 +32,8 @@ def notes_on(images: ImageSet, source: Source, first: Names, folder: Path) -> tu
     return (*notes, *source.notes, *_empty(images, source), *_one_color(images))
 
 
-def _named(what: str, num: int, names: list[str]) -> str:
-    return f"{what} ({first_names(names, num)})" if names else what
-
-
-def _most(reasons: dict[str, tuple[int, list[str]]]) -> list[tuple[str, int, list[str]]]:
-    """Reasons with counts and names, the most frequent first; rare ones together."""
-    order = sorted(reasons, key=lambda reason: -reasons[reason][0])
-    rest = sum(reasons[reason][0] for reason in order[MOST_REASONS:])
-    shown = [(reason, *reasons[reason]) for reason in order[:MOST_REASONS]]
-    return shown + [("for other reasons", rest, [])] * bool(rest)
+def _named(what: str, num: int, names: Names) -> str:
+    return f"{what} ({first_names(names[what], num)})" if names.get(what) else what
 
 
 def _empty(images: ImageSet, source: Source) -> list[str]:

@@ -71,11 +71,8 @@ def hold_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
         raise UserError("No two different images to hold one out", found, "Give more images.")
     listed = np.sort(hashes[is_held]).astype(">u8").tobytes()
     about = f"{is_held.sum()} images, {hashlib.sha256(listed).hexdigest()[:12]}"
-    sides = []
-    for rows in (np.flatnonzero(~is_held), np.flatnonzero(is_held)):
-        pixels, labels = images.pixels[rows], images.labels[rows]
-        sides.append(dataclasses.replace(images, pixels=pixels, labels=labels, held_out=about))
-    return sides[0], sides[1]
+    images = dataclasses.replace(images, held_out=about)
+    return images.at(~is_held), images.at(is_held)
 
 
 def _hash(pixels: np.ndarray) -> int:

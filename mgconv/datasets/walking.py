@@ -110,10 +110,16 @@ def same_name(name: str) -> str:
 
 def counted(reasons: Names) -> str:
     """How many of each reason, the most first, in one line of bounded length."""
-    order = sorted(reasons, key=lambda reason: -len(reasons[reason]))
-    shown = [f"{len(reasons[reason])} {reason}" for reason in order[:MOST_REASONS]]
-    rest = sum(len(reasons[reason]) for reason in order[MOST_REASONS:])
-    return ", ".join(shown + [f"{rest} for other reasons"] * bool(rest)) or "none"
+    counts = most_frequent({reason: len(names) for reason, names in reasons.items()})
+    return ", ".join(f"{num} {reason}" for reason, num in counts.items()) or "none"
+
+
+def most_frequent(counts: dict[str, int]) -> dict[str, int]:
+    """Counts by reason, the largest first; rare reasons together."""
+    order = sorted(counts, key=lambda reason: -counts[reason])
+    rest = sum(counts[reason] for reason in order[MOST_REASONS:])
+    shown = {reason: counts[reason] for reason in order[:MOST_REASONS]}
+    return shown | ({"for other reasons": rest} if rest else {})
 
 
 def first_names(names: Sequence[str], num: int) -> str:

@@ -141,9 +141,7 @@ def precision_recall(real: np.ndarray, synthesized: np.ndarray, k: int = 3) -> t
     """
     if k < 1:
         raise UserError("Precision and recall need a neighbor", k, "Give k of 1 or more.")
-    real, synthesized = _checked(f"precision at k = {k}", k + 1, real, synthesized)
-    middle = real.mean(axis=0, dtype=np.float64)  # squares far from 0 would drown differences
-    real, synthesized = ((x - middle).astype(np.float32) for x in (real, synthesized))
+    real, synthesized = _centered(f"precision at k = {k}", k + 1, real, synthesized)
     real_radii, synthesized_radii = _squared_radii(real, k), _squared_radii(synthesized, k)
     precise, recalled = np.zeros(len(synthesized), bool), np.zeros(len(real), bool)
     for rows, squares in _squared_distances(real, synthesized):
@@ -173,9 +171,7 @@ def density_coverage(real: np.ndarray, synthesized: np.ndarray, k: int = 5) -> t
     """
     if k < 1:
         raise UserError("Density and coverage need a neighbor", k, "Give k of 1 or more.")
-    real, synthesized = _checked(f"density at k = {k}", k + 1, real, synthesized)
-    middle = real.mean(axis=0, dtype=np.float64)
-    real, synthesized = ((x - middle).astype(np.float32) for x in (real, synthesized))
+    real, synthesized = _centered(f"density at k = {k}", k + 1, real, synthesized)
     radii, num_inside, covered = _squared_radii(real, k), 0, np.zeros(len(real), bool)
     for rows, squares in _squared_distances(real, synthesized):
         inside = squares <= radii[rows, None]
@@ -241,6 +237,15 @@ def _squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
         kernel = (x @ x.T / width + 1) ** 3
         within += (kernel.sum() - np.trace(kernel)) / (num * (num - 1))
     return within - 2 * ((a @ b.T / width + 1) ** 3).mean()
+
+
+def _centered(
+    what: str, fewest: int, real: np.ndarray, synthesized: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both sets around the middle of the real one: squares far from 0 would drown differences."""
+    real, synthesized = _checked(what, fewest, real, synthesized)
+    middle = real.mean(axis=0, dtype=np.float64)
+    return (real - middle).astype(np.float32), (synthesized - middle).astype(np.float32)
 
 
 def _squared_radii(x: np.ndarray, k: int) -> np.ndarray:

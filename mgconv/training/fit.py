@@ -12,23 +12,20 @@ from mgconv.config import Config
 from mgconv.datasets.batches import batches
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
+from mgconv.io.files import read_json, write_json
 from mgconv.io.images import to_float
 from mgconv.recipes import METHODS
 from mgconv.training.build import Start, build
 from mgconv.training.devices import make_strategy, own_folder, place_among_workers, refuse_apart
 from mgconv.training.guard import Guard
-from mgconv.training.loop import Cadence, Learner, ReusableLearner, train
+from mgconv.training.loop import Cadence, Learner, ReusableLearner, num_rollbacks, train
+from mgconv.training.provenance import provenance
 from mgconv.training.records import refuse_giant
 from mgconv.training.run import Run
 
 
 def report(folder: Path, learner, seconds: float) -> dict:
     """Writes results.json of a trained model: its updates, seconds, and how it was made."""
-    from mgconv.io.files import read_json, write_json
-    from mgconv.training.devices import own_folder
-    from mgconv.training.loop import num_rollbacks
-    from mgconv.training.provenance import provenance
-
     path = own_folder(folder) / "results.json"
     facts = {
         "updates": int(learner.update_count),
@@ -64,7 +61,8 @@ def learn(
     """
     strategy = _devices(config)
     refuse_giant(config, images.pixels.shape[-1])
-    data, stream = describe(images) | _classes(config, images), _stream(config, images)
+    data = describe(images) | _classes(config, images)
+    stream = _stream(config, images, data.get("labels"))
     stream(0)  # a batch larger than the data is reported before a folder is made
     start = Start(images.colors, reference_images(images, config))
     epoch = {"num_images": num_images or len(images)}
@@ -105,9 +103,10 @@ def _classes(config: Config, images: ImageSet) -> dict[str, Any]:
     return {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
 
 
-def _stream(config: Config, images: ImageSet) -> Callable[[int], Iterable]:
+def _stream(
+    config: Config, images: ImageSet, labels: list[int] | None
+) -> Callable[[int], Iterable]:
     """From a number of updates done to the batches that follow."""
-    labels = _classes(config, images).get("labels")
     masked = config.objective == "conditional" or METHODS[config.method].masked
     return lambda first: batches(
         images, config.batch_size, config.seed, first, config.flip, labels, masked

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import random_pixels
 from PIL import Image, PngImagePlugin
 
 from mgconv.datasets import decoding
@@ -16,10 +17,6 @@ from mgconv.datasets.decoding import (
     read_picture,
     resize,
 )
-
-
-def random_pixels(height, width, channels=3, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, [height, width, channels], np.uint8)
 
 
 def encoded(pixels, kind="PNG", mode=None):

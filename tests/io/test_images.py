@@ -6,24 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import refused
+from conftest import random_pixels, refused
 from PIL import Image
 
 from mgconv.errors import UserError
 from mgconv.io.files import replace_file
 from mgconv.io.images import encode_png, enlarge, save_png, tile, to_float, to_uint8
-
-
-def random_pixels(height, width, channels=3, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, [height, width, channels], np.uint8)
-
-
-def encoded(pixels, kind="PNG", mode=None):
-    buffer = io.BytesIO()
-    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    (picture.convert(mode) if mode else picture).save(buffer, kind)
-    return buffer.getvalue()
-
 
 # -- 0..255 and [-1, 1]
 
