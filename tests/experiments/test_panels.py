@@ -22,7 +22,9 @@ class Named:
     score_name, distance_name = "score", "Frechet distance"
 
 
-SCORES = SynthesisScores(300, 2.5, 0.1, 0.9, 0.8, 12.3, -0.0004, 0.001, 0.7, 0.6)._asdict()
+SCORES = SynthesisScores(
+    300, 2.5, 0.1, 0.9, 0.8, 12.3, -0.0004, 0.001, 0.7, 0.6, density=0.8, coverage=0.5
+)._asdict()
 
 
 def test_every_panel_shows_a_data_set_by_known_methods():
