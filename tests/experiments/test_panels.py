@@ -74,7 +74,7 @@ def test_a_method_that_diverged_stays_a_row():
     columns = (*score_table([], Named, True, 0).columns, *MORE)
     _, cells = Table(columns, tuple(_records(rows, facts, 0))).cells()
     assert cells[0][-3:] == ["1 x 5 / 2 s", "1,024", "6.565"]
-    assert cells[1] == ["Persistent CD", "diverged", *"-" * 11]
+    assert cells[1] == ["Persistent CD", "diverged", *"-" * 13]
 
 
 def test_cells_have_their_uncertainties_and_the_reference_has_no_distance():
@@ -82,9 +82,10 @@ def test_cells_have_their_uncertainties_and_the_reference_has_no_distance():
     rows = [row, row | {"system": "Real images (test)"}, row | {"recognized": float("nan")}]
     _, [cells, reference, unrecognized] = score_table(rows, Named, True, 0).cells()
     assert cells[3:] == [
-        "2.50 ± 0.10", "90.0%", "0.80", "12.3", "-0.40 ± 1.00", "0.70", "0.60",
+        "2.50 ± 0.10", "90.0%", "0.80", "12.3", "-0.40 ± 1.00", "0.70", "0.60", "0.80",
+        "0.50",
     ]  # fmt: skip
-    assert reference[6:] == ["reference", "-", "-", "-"]
+    assert reference[6:] == ["reference", *"-" * 5]
     assert unrecognized == [*cells[:4], "-", *cells[5:]]
 
 
