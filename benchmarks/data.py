@@ -14,8 +14,8 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks import turns
-from mgconv.cli.flags import config_for
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.flags import config_for
+from mgconv.cli.shared.program import main, start_tensorflow
 
 
 def define_flags(values) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks.turns import report
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
 from mgconv.training.records import read_events, read_lines, read_metrics
 
@@ -181,7 +181,7 @@ class Trials:
 def learn_with_a_sick_batch(folder: str, num_updates: int) -> None:
     """Trains on digits; the images of batch 100 are NaN the first time they are seen."""
     start_tensorflow()
-    from mgconv.cli.flags import config_for
+    from mgconv.cli.shared.flags import config_for
     from mgconv.datasets.table import load_split
     from mgconv.training import fit as learning
 

@@ -10,8 +10,8 @@ import statistics
 from absl import flags
 
 from benchmarks import turns
-from mgconv.cli.flags import config_for, define_config_flags, given_settings
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.config import Config
 from mgconv.errors import choose
 from mgconv.recipes import RECIPES

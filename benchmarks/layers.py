@@ -22,7 +22,7 @@ from benchmarks.langevin import (
     multiply_adds,
     start,
 )
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 
 COPIED = 2**24  # floats
 CHANNELS = 3

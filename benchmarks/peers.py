@@ -12,7 +12,7 @@ import importlib.util
 
 from benchmarks import turns
 from benchmarks.langevin import about, chain, configs_of, define_recipes, make_net, start
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.energy import BLACK
 from mgconv.errors import UserError
 from mgconv.layers import EPSILON, GAIN, NormalizedKernels

@@ -14,8 +14,8 @@ import time
 from absl import flags
 
 from benchmarks import turns
-from mgconv.cli.flags import config_for
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.flags import config_for
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
 
 BASE = {"dataset": "photos", "scale": "cpu", "grids": (1, 4, 16, 32),

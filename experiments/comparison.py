@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mgconv.cli.flags import config_for
+from mgconv.cli.shared.flags import config_for
 from mgconv.errors import UserError
 from mgconv.reporting.report import Report
 from mgconv.training.compare import Entry, has_failed

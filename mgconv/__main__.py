@@ -39,7 +39,7 @@ def _run(name: str, *arguments: str) -> None:
         program = importlib.import_module(COMMANDS[choose("command", name, COMMANDS)])
     except UserError as error:
         sys.exit(str(error))
-    from mgconv.cli.program import main as run_program
+    from mgconv.cli.shared.program import main as run_program
 
     command = [f"mgconv {name}", *arguments]
     run_program(program.run, program.define_flags, program.__doc__, command)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mgconv.__main__ import COMMANDS
-from mgconv.cli.program import main
+from mgconv.cli.shared.program import main
 from mgconv.reporting.tables import Table
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,8 @@ from fuzzing import fuzzed
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mgconv.cli.flags import CONFIG_FIELDS, config_for, define_config_flags, given_settings
-from mgconv.cli.program import main
+from mgconv.cli.shared.flags import CONFIG_FIELDS, config_for, define_config_flags, given_settings
+from mgconv.cli.shared.program import main
 from mgconv.config import Config
 from mgconv.errors import UserError
 from mgconv.training.devices import own_folder

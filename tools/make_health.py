@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgconv.cli.program import main
+from mgconv.cli.shared.program import main
 from mgconv.errors import UserError
 
 QUANTITIES = ("gap", "contrast", "drift_rms", "saturated", "gradient_norm")

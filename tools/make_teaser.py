@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
 
 CELL, GAP, BETWEEN = 128, 2, 24  # pixels: of an image, around it, between the two halves

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from absl import flags
 
-from mgconv.cli.program import main
+from mgconv.cli.shared.program import main
 from mgconv.errors import UserError
 from mgconv.io.files import read_json, replace_file
 from mgconv.reporting.tables import Table, join

@@ -23,8 +23,8 @@ from benchmarks.stability.kinds import KINDS, places_of
 from benchmarks.stability.processes import Processes
 from benchmarks.stability.runs import Request, train_seed
 from benchmarks.stability.table import publish, seen, write_summary
-from mgconv.cli.flags import define_scorer_flags, scorer_settings
-from mgconv.cli.program import main
+from mgconv.cli.shared.flags import define_scorer_flags, scorer_settings
+from mgconv.cli.shared.program import main
 from mgconv.errors import UserError, choose
 from mgconv.reporting.tables import markdown_table
 from mgconv.training.provenance import provenance

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgconv.cli.flags import define_scorer_flags, scorer_settings
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.flags import define_scorer_flags, scorer_settings
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError
 
@@ -42,7 +42,7 @@ def run(values) -> None:
     scorer_name = values["scorer"].value
     weights = scorer_settings(values, [scorer_name])
     start_tensorflow()
-    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.evaluation.scorers.table import make_scorer
     from mgconv.io.files import write_json
     from mgconv.io.images import enlarge, save_png, tile
 
@@ -99,7 +99,7 @@ def score_classes(folder: Path):
         "distance" and that of a control, "recognized" and "spread" over the test images'.
     """
     from mgconv.evaluation.samples import LabeledSamples, class_mean_control
-    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.evaluation.scorers.table import make_scorer
     from mgconv.reporting.scores import REFERENCE, score_all
     from mgconv.training.records import read_config
 

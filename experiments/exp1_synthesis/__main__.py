@@ -13,7 +13,7 @@ from absl import flags
 
 from experiments.comparison import alarm, end, entries
 from experiments.exp1_synthesis.panels import PANELS, Panel
-from mgconv.cli.flags import (
+from mgconv.cli.shared.flags import (
     SHARED_FIELDS,
     compared_methods,
     define_config_flags,
@@ -24,7 +24,7 @@ from mgconv.cli.flags import (
     scorers_as_text,
     suffix_of,
 )
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import DATASETS, load_split
 from mgconv.errors import choose
@@ -66,7 +66,7 @@ def run(values) -> None:
     panels = {name: _panel(name, values) for name in asked or ["photos", "digits"]}
     plans = {name: _settings(panel, settings) for name, panel in panels.items()}
     start_tensorflow(settings.get("devices"))
-    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.evaluation.scorers.table import make_scorer
 
     scorers = {  # those of given weights are checked before hours of training
         name: None if name == "classifier" else make_scorer(name, **given)

@@ -10,7 +10,7 @@ from experiments import paper
 from mgconv.datasets.cache import cache_root
 from mgconv.datasets.table import labels_of
 from mgconv.evaluation.samples import LabeledSamples, class_mean_control
-from mgconv.evaluation.scorers import make_scorer
+from mgconv.evaluation.scorers.table import make_scorer
 from mgconv.evaluation.synthesis import draw, weights_key
 from mgconv.recipes import TITLES
 from mgconv.reporting.cells import Column, Record

@@ -13,14 +13,14 @@ from pathlib import Path
 from absl import flags
 
 from experiments.paper import TABLE_2
-from mgconv.cli.flags import (
+from mgconv.cli.shared.flags import (
     SHARED_FIELDS,
     compared_methods,
     define_config_flags,
     given_settings,
     one_budget,
 )
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
 

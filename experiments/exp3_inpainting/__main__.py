@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments.paper import TABLE_4
-from mgconv.cli.flags import (
+from mgconv.cli.shared.flags import (
     SHARED_FIELDS,
     compared_methods,
     define_config_flags,
@@ -18,7 +18,7 @@ from mgconv.cli.flags import (
     one_budget,
     suffix_of,
 )
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose

@@ -17,8 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from mgconv.cli.checks import check_data, check_held_out, check_run, check_test_images
-from mgconv.cli.flags import (
+from mgconv.cli.shared.checks import check_data, check_held_out, check_run, check_test_images
+from mgconv.cli.shared.flags import (
     config_for,
     define_config_flags,
     define_path,
@@ -26,7 +26,7 @@ from mgconv.cli.flags import (
     given_settings,
     scorer_settings,
 )
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.config import Config
 from mgconv.errors import UserError
 
@@ -65,7 +65,7 @@ def run(values) -> None:
     start_tensorflow(config.devices)
     from mgconv.datasets.cache import cache_root
     from mgconv.evaluation.samples import comparable
-    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.evaluation.scorers.table import make_scorer
     from mgconv.reporting.scores import HELD_OUT, REFERENCE, score_all, score_table
 
     every, training, real = _real_images(config, is_own)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from absl import flags
 
-from mgconv.cli.checks import check_run, place_of_results
-from mgconv.cli.flags import define_path
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.checks import check_run, place_of_results
+from mgconv.cli.shared.flags import define_path
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
 
 

@@ -6,9 +6,9 @@ mgconv inspect --image_dir=photos.zip --grids=1,4,16,32
 
 from pathlib import Path
 
-from mgconv.cli.checks import check_data
-from mgconv.cli.flags import config_for, define_config_flags, given_settings
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.checks import check_data
+from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.shared.program import main, start_tensorflow
 
 FIELDS = (
     "dataset", "data_dir", "image_dir", "cache_dir", "split", "classes", "crop", "grids", "out",
@@ -56,7 +56,7 @@ def run(values) -> None:
 
 def _grids_of_train(given: dict, source) -> dict:
     """The grids that `mgconv train` chooses for a person's own images; says which and why."""
-    from mgconv.cli.suggest import announced, num_gpus, suggest_nets
+    from mgconv.cli.shared.suggest import announced, num_gpus, suggest_nets
 
     if "grids" in given or given.get("dataset") != "image_dir":
         return {}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from absl import flags
 
-from mgconv.cli.flags import define_config_flags
-from mgconv.cli.program import command, main, start_tensorflow
+from mgconv.cli.shared.flags import define_config_flags
+from mgconv.cli.shared.program import command, main, start_tensorflow
 from mgconv.errors import UserError
 
 BUILDERS = Path(__file__).parents[2] / "data"  # of a checkout

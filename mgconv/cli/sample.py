@@ -10,9 +10,9 @@ from typing import Any
 
 from absl import flags
 
-from mgconv.cli.checks import check_run, place_of_results
-from mgconv.cli.flags import CONFIG_FIELDS, define_config_flags, define_path, given_settings
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.checks import check_run, place_of_results
+from mgconv.cli.shared.flags import CONFIG_FIELDS, define_config_flags, define_path, given_settings
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.config import Dynamics
 from mgconv.recipes import METHODS
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgconv.cli.flags import (
+from mgconv.cli.shared.flags import (
     define_config_flags,
     define_scorer_choice,
     given_settings,
     scorer_settings,
 )
-from mgconv.cli.points import configs_of, points_of, read_varied
-from mgconv.cli.program import main, start_tensorflow
+from mgconv.cli.shared.points import configs_of, points_of, read_varied
+from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
 from mgconv.io.process import LockedError
 from mgconv.reporting.sweep import HEALTH, MEASURES, shown, write_report
@@ -57,7 +57,7 @@ def run(values) -> None:
     points = points_of(varied, values["one_at_a_time"].value)
     configs = configs_of(given, points, chosen)
     start_tensorflow(given.get("devices"))
-    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.evaluation.scorers.table import make_scorer
 
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are reported before hours of training
@@ -171,7 +171,7 @@ def train_and_score(
 
 def _classifier(config, training):
     from mgconv.datasets.cache import cache_root
-    from mgconv.evaluation.scorers import make_scorer
+    from mgconv.evaluation.scorers.table import make_scorer
 
     folder = cache_root(config.cache_dir) / "classifiers"
     return make_scorer("classifier", images=training, folder=folder)

@@ -7,9 +7,9 @@ mgconv train --image_dir=photos.zip
 import shlex
 from pathlib import Path
 
-from mgconv.cli.checks import check_data
-from mgconv.cli.flags import config_for, define_config_flags, given_settings
-from mgconv.cli.program import command, main, start_tensorflow
+from mgconv.cli.shared.checks import check_data
+from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.shared.program import command, main, start_tensorflow
 from mgconv.config import Config
 from mgconv.recipes import METHODS, OF_ENERGIES
 
@@ -57,7 +57,7 @@ def _wants_suggestions(given: dict) -> bool:
 
 
 def _nets_for(given: dict, source):
-    from mgconv.cli.suggest import num_gpus, suggest_nets
+    from mgconv.cli.shared.suggest import num_gpus, suggest_nets
 
     return suggest_nets(source, num_gpus(), given.get("crop"))
 
@@ -65,7 +65,7 @@ def _nets_for(given: dict, source):
 def _batch_for(config, images):
     import numpy as np
 
-    from mgconv.cli.suggest import num_gpus, suggest_batch
+    from mgconv.cli.shared.suggest import num_gpus, suggest_batch
 
     a_class = np.unique(images.labels, return_counts=True)[1].min()  # of one model
     return suggest_batch(a_class if config.classes == "each" else len(images), num_gpus())
@@ -73,7 +73,7 @@ def _batch_for(config, images):
 
 def _left_open(given: dict, suggested: dict) -> dict:
     """The suggested settings that were left open and that the method reads; says which and why."""
-    from mgconv.cli.suggest import announced
+    from mgconv.cli.shared.suggest import announced
 
     unread = set(given)
     if not METHODS[given.get("method", Config.method)].is_energy_based:

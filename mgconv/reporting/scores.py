@@ -8,7 +8,7 @@ import numpy as np
 from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation.metrics import Predictions
 from mgconv.evaluation.samples import LabeledSamples
-from mgconv.evaluation.scorers import Scorer, predict, predict_real
+from mgconv.evaluation.scorers.table import Scorer, predict, predict_real
 from mgconv.evaluation.synthesis import score_samples
 from mgconv.reporting.cells import Column, Record
 from mgconv.reporting.tables import Table

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from benchmarks.langevin import flops, make_net, start
 from benchmarks.peers import same_padding, torch_energy
-from mgconv.cli.flags import config_for
+from mgconv.cli.shared.flags import config_for
 from mgconv.langevin import energy_gradient
 from mgconv.recipes import Conv, GridSpec
 

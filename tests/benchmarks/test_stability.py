@@ -28,9 +28,9 @@ from benchmarks.stability.processes import Processes, StoppedError
 from benchmarks.stability.runs import Request, train_seed
 from benchmarks.stability.table import over_seeds, seen, verdict, write_summary
 from experiments.exp1_synthesis import __main__ as exp1_synthesis
-from mgconv.cli import flags as flag_settings
 from mgconv.cli import train
-from mgconv.cli.program import main
+from mgconv.cli.shared import flags as flag_settings
+from mgconv.cli.shared.program import main
 from mgconv.errors import UserError
 from mgconv.io.files import read_json, write_json
 from mgconv.training.records import read_metrics
@@ -333,7 +333,7 @@ def test_samples_that_are_the_held_out_images_are_at_distance_0(tmp_path, monkey
 
 def test_real_digits_as_samples_are_what_the_bars_of_digits_ask_for(tmp_path, monkeypatch):
     from mgconv.datasets.table import load_images
-    from mgconv.evaluation import classifier
+    from mgconv.evaluation.scorers import classifier
 
     folder_of_a_run(tmp_path, classes="each")
     test = load_images("digits", "test", 8)

@@ -12,9 +12,9 @@ from programs import PROGRAMS, ROOT, TINY, call, command, module_of, program, re
 
 import mgconv
 from mgconv.__main__ import COMMANDS, main
-from mgconv.cli.program import main as run_program
+from mgconv.cli.shared.program import main as run_program
 from mgconv.config import Config
-from mgconv.evaluation.scorers import SCORERS
+from mgconv.evaluation.scorers.table import SCORERS
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

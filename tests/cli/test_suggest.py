@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mgconv.cli.suggest import GRIDS, suggest_batch, suggest_nets
+from mgconv.cli.shared.suggest import GRIDS, suggest_batch, suggest_nets
 from mgconv.config import make_config
 from mgconv.datasets.sources import in_memory
 

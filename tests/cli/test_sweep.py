@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from programs import TINY, call, cells_of, refusal
 
-from mgconv.cli import flags as common
+from mgconv.cli.shared import flags as common
 
 
 @pytest.mark.parametrize(("against", "sizes"), [("held_out", (1132, 125)), ("test", (1257, 540))])

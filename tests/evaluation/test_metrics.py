@@ -9,7 +9,6 @@ from scipy import linalg, ndimage
 
 from mgconv.errors import UserError
 from mgconv.evaluation import metrics
-from mgconv.evaluation.keras_application import KerasApplication
 from mgconv.evaluation.metrics import (
     Predictions,
     density_coverage,
@@ -22,7 +21,8 @@ from mgconv.evaluation.metrics import (
     within_class_distance,
 )
 from mgconv.evaluation.samples import LabeledSamples, class_mean_control
-from mgconv.evaluation.scorers import predict
+from mgconv.evaluation.scorers.keras_application import KerasApplication
+from mgconv.evaluation.scorers.table import predict
 from mgconv.evaluation.synthesis import score_samples
 
 WEIGHTS = Path(__file__).parents[3] / "shared/data/weights"

@@ -13,11 +13,11 @@ import tensorflow as tf
 from conftest import refused
 
 from mgconv.datasets.table import load_images
-from mgconv.evaluation.classifier import Classifier
-from mgconv.evaluation.inception import Inception2015, TorchFidelity
-from mgconv.evaluation.keras_application import KerasApplication
 from mgconv.evaluation.metrics import Predictions
-from mgconv.evaluation.scorers import SCORERS, make_scorer, predict, predict_real
+from mgconv.evaluation.scorers.classifier import Classifier
+from mgconv.evaluation.scorers.inception import Inception2015, TorchFidelity
+from mgconv.evaluation.scorers.keras_application import KerasApplication
+from mgconv.evaluation.scorers.table import SCORERS, make_scorer, predict, predict_real
 
 WEIGHTS = Path(__file__).parents[3] / "shared/data/weights"
 MOBILENET = WEIGHTS / "mobilenet_v1_0.75_224_keras_imagenet.npz"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgconv.cli.program import start_tensorflow
+from mgconv.cli.shared.program import start_tensorflow
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.models import load

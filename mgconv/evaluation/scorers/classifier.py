@@ -10,8 +10,8 @@ import numpy as np
 from mgconv.datasets.batches import batches
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
-from mgconv.evaluation.keras_application import compile_network
 from mgconv.evaluation.metrics import Predictions
+from mgconv.evaluation.scorers.keras_application import compile_network
 from mgconv.io.files import replacing
 from mgconv.io.images import check_images
 from mgconv.layers import standard_keras

@@ -2,8 +2,8 @@
 
 from absl import flags
 
-from mgconv.cli.checks import check_data
-from mgconv.cli.flags import (
+from mgconv.cli.shared.checks import check_data
+from mgconv.cli.shared.flags import (
     CONFIG_FIELDS,
     config_for,
     define_config_flags,

@@ -80,7 +80,7 @@ class ScorerRow:
 
 
 def _classifier(images: ImageSet | None, folder: Path | None, **_) -> Scorer:
-    from mgconv.evaluation.classifier import Classifier
+    from mgconv.evaluation.scorers.classifier import Classifier
 
     if images is None or folder is None or len(np.unique(images.labels)) < 2:
         found = "none" if images is None or folder is None else f"{len(images)} of one class"
@@ -90,19 +90,19 @@ def _classifier(images: ImageSet | None, folder: Path | None, **_) -> Scorer:
 
 
 def _keras(path, sha256, **_) -> Scorer:
-    from mgconv.evaluation.keras_application import KerasApplication
+    from mgconv.evaluation.scorers.keras_application import KerasApplication
 
     return KerasApplication(path, sha256)
 
 
 def _inception2015(path, sha256, **_) -> Scorer:
-    from mgconv.evaluation.inception import INCEPTION_SHA256, Inception2015
+    from mgconv.evaluation.scorers.inception import INCEPTION_SHA256, Inception2015
 
     return Inception2015(path, sha256 or INCEPTION_SHA256)
 
 
 def _torch_fidelity(path, sha256, **_) -> Scorer:
-    from mgconv.evaluation.inception import TORCH_SHA256, TorchFidelity
+    from mgconv.evaluation.scorers.inception import TORCH_SHA256, TorchFidelity
 
     return TorchFidelity(path, sha256 or TORCH_SHA256)
 

@@ -132,7 +132,7 @@ def define_scorer_choice(values: flags.FlagValues, default: str | None) -> None:
 
 def scorers_as_text() -> str:
     """The rows of SCORERS, for a help text."""
-    from mgconv.evaluation.scorers import SCORERS
+    from mgconv.evaluation.scorers.table import SCORERS
 
     return "; ".join(f"{name}, {row.about}" for name, row in SCORERS.items())
 
@@ -151,7 +151,7 @@ def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> di
     Raises:
         UserError: an unknown scorer, no such file, or none that reads it.
     """
-    from mgconv.evaluation.scorers import SCORERS
+    from mgconv.evaluation.scorers.table import SCORERS
     from mgconv.io.files import existing_file
 
     known = {name and choose("scorer", name, SCORERS) for name in names}

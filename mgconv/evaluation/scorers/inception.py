@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.errors import UserError
-from mgconv.evaluation.keras_application import to_color
 from mgconv.evaluation.metrics import Predictions
+from mgconv.evaluation.scorers.keras_application import to_color
 from mgconv.io.files import check_sha256, existing_file
 from mgconv.io.images import check_images
 

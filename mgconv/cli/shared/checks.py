@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mgconv.cli.program import command
+from mgconv.cli.shared.program import command
 from mgconv.config import Config
 from mgconv.errors import UserError, choose
 from mgconv.recipes import METHODS

@@ -1,0 +1,1 @@
+"""Networks that measure samples: a table of them, a file each."""
