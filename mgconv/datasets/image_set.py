@@ -1,12 +1,35 @@
 """Images of a data set, in memory or memory-mapped."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from mgconv.errors import UserError
 from mgconv.io.images import to_float
+
+
+MOST = 2**28  # bytes of chosen rows that are copied into memory
+
+
+class RowsOnDisk:
+    """Some rows of a memory-mapped array, each read when it is asked for; NumPy takes it, too."""
+
+    def __init__(self, array, rows: np.ndarray):
+        self._array, self._rows = array, rows
+        self.shape, self.dtype = (len(rows), *array.shape[1:]), array.dtype
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, index):
+        first, *others = index if isinstance(index, tuple) else (index,)
+        return self._array[(self._rows[first], *others)]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
 
 
 @dataclass(frozen=True)
@@ -59,8 +82,16 @@ class ImageSet:
         return self.at(rows)
 
     def at(self, rows: np.ndarray | slice) -> "ImageSet":
-        """The images at these places, or of this mask."""
-        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows])
+        """The images at these places, or of this mask. Many stay on disk, where they lie there."""
+        labels = self.labels[rows]
+        if isinstance(self.pixels, (np.memmap, RowsOnDisk)) and self._bytes(len(labels)) > MOST:
+            pixels: Any = RowsOnDisk(self.pixels, np.arange(len(self))[rows])
+        else:
+            pixels = self.pixels[rows]
+        return replace(self, pixels=pixels, labels=labels)
+
+    def _bytes(self, num):
+        return num * math.prod(self.pixels.shape[1:])
 
 
 Labels = int | Sequence[int] | np.ndarray  # of each image, or a number of images

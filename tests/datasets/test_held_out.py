@@ -41,6 +41,22 @@ def test_copies_of_an_image_are_on_one_side(toy_images):
     assert not rows_of(learned) & rows_of(held)
 
 
+def test_many_images_of_a_side_stay_on_disk_and_are_the_same(toy_images, tmp_path, monkeypatch):
+    images = toy_images(num=60)
+    np.save(tmp_path / "all.npy", images.pixels)
+    mapped = dataclasses.replace(images, pixels=np.load(tmp_path / "all.npy", mmap_mode="r"))
+    in_memory, _ = hold_out(mapped, 0.3)
+    monkeypatch.setattr("mgconv.datasets.image_set.MOST", 0)
+    learned, held = hold_out(mapped, 0.3)
+    assert isinstance(in_memory.pixels, np.ndarray)
+    assert not isinstance(learned.pixels, np.ndarray)
+    np.testing.assert_array_equal(learned.pixels, in_memory.pixels)
+    np.testing.assert_array_equal(learned.pixels[[5, 2]], in_memory.pixels[[5, 2]])
+    np.testing.assert_array_equal(learned.at(slice(3, 9)).pixels[1:, 0], in_memory.pixels[4:9, 0])
+    np.testing.assert_array_equal(learned.colors, in_memory.colors)
+    assert rows_of(learned) | rows_of(held) == rows_of(images)
+
+
 @pytest.mark.parametrize("share", [1e-9, 0.1, 0.999999])
 def test_a_class_of_two_images_has_one_on_each_side(share, toy_images):
     images = toy_images(num=8, class_names=("a", "b", "c", "d"))
