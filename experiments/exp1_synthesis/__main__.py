@@ -30,7 +30,12 @@ from mgconv.datasets.table import DATASETS, load_split
 from mgconv.errors import choose
 from mgconv.recipes import METHODS, TITLES
 from mgconv.reporting.tables import cost
-from mgconv.training.compare import Entry, has_failed, train_or_reuse
+from mgconv.training.compare import (
+    Entry,
+    has_failed,
+    train_or_reuse,
+    without_tiny_classes,
+)
 
 OUT = "runs/exp1"
 NUM_SHOWN = 64  # samples of a data set that is only looked at
@@ -128,6 +133,7 @@ def prepare(panel: Panel, settings: dict, folder: Path, scorers: Scorers) -> Pre
     systems = entries(folder, classes, settings)
     config = systems["multigrid"].config
     training = load_split(config)
+    systems = {m: without_tiny_classes(entry, training) for m, entry in systems.items()}
     test = load_split(config, "test") if panel.scored else None
     if test:
         rehearse(systems, training, test, folder, config, scorers)

@@ -57,6 +57,21 @@ def _conditional(entry: Entry, images: ImageSet) -> tuple[Config, ImageSet]:
     return whole, images
 
 
+def without_tiny_classes(entry: Entry, images: ImageSet) -> Entry:
+    """The entry; where it trains a model a class, without classes that have too few images.
+
+    Raises:
+        UserError: a batch is larger than a class, or no class can be trained.
+    """
+    from mgconv.datasets.table import labels_of
+
+    if entry.config.classes != "each":
+        return entry
+    labels = labels_of(entry.classes or images.class_names, images.class_names)
+    left = _learnable(images, labels, entry.config.batch_size)
+    return dataclasses.replace(entry, classes=tuple(images.class_names[c] for c in left))
+
+
 def has_failed(facts: dict[str, dict]) -> bool:
     """Whether `train_or_reuse` has no model to show."""
     return "failed" in facts
