@@ -9,10 +9,8 @@ from mgconv.training.compare import Entry, without_tiny_classes
 
 def images_of(toy_images, *counts):
     """As many images of classes a, b, c, ... as are asked."""
-    labels = [label for label, count in enumerate(counts) for _ in range(count)]
-    return ImageSet(
-        toy_images(num=len(labels)).pixels, np.array(labels), tuple("abcd"[: len(counts)])
-    )
+    labels, names = np.repeat(range(len(counts)), counts), tuple("abcd"[: len(counts)])
+    return ImageSet(toy_images(num=len(labels)).pixels, labels, names)
 
 
 def entry_of(tmp_path, classes="each", named=None):
