@@ -171,6 +171,8 @@ def _top(mode: str, values: np.ndarray) -> int:
     """The value that stands for white: of numbers with a point, what the image's own reach to."""
     if not np.isfinite(values).all():
         raise BadImageError("of values that are no numbers")
+    if mode != "F" and values.max() == 1:
+        return 1  # of 65,535 it would be black: it is a mask
     if mode.startswith("I;16"):
         return 65535
     if mode == "F":

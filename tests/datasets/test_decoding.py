@@ -154,6 +154,14 @@ def test_a_dark_image_of_sixteen_bits_stays_dark():
     assert decode(saved(Image.fromarray(np.full([4, 4], 255, np.uint16))), 4, 1).max() == 1
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_a_mask_of_zeros_and_ones_is_black_and_white_in_any_depth(dtype):
+    values = np.eye(4, dtype=dtype)
+    np.testing.assert_array_equal(
+        decode(saved(Image.fromarray(values)), 4, 1)[..., 0], np.eye(4) * 255
+    )
+
+
 def test_exif_turns_are_followed():
     image = Image.new("RGB", (8, 8), "black")
     image.paste((255, 255, 255), (0, 0, 8, 4))  # the upper half is white
