@@ -42,6 +42,7 @@ class Stored(NamedTuple):
     class_names: tuple[str, ...]
     skipped: dict[str, int]
     first: Names  # names of some of the skipped images, by reason
+    items: np.ndarray  # the source's numbers of the images that are there, int [N]
 
 
 SKIPPED_FILE, OTHERS_FILE = "skipped_images.txt", "other_files.txt"  # all names, in a store
@@ -79,7 +80,8 @@ def open_or_fill(
         if len(labels) != len(pixels):
             raise ValueError("items.int32 does not fit")
         names = tuple(meta["class_names"])
-        return Stored(pixels, labels, names, meta["skipped"], meta.get("first", {}))
+        kept = np.flatnonzero(items >= 0)
+        return Stored(pixels, labels, names, meta["skipped"], meta.get("first", {}), kept)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError("Damaged decoded images in", f"{folder} ({error})", "Delete it.") from None
 

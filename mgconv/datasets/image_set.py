@@ -1,7 +1,7 @@
 """Images of a data set, in memory or memory-mapped."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from mgconv.errors import UserError
 from mgconv.io.images import to_float
-
 
 MOST = 2**28  # bytes of chosen rows that are copied into memory
 
@@ -42,9 +41,17 @@ class ImageSet:
     skipped: dict[str, int] = field(default_factory=dict)  # what the source held besides
     notes: tuple[str, ...] = ()  # what a person should know of them, a sentence each
     held_out: str = ""  # how many images of the same data these do not hold, and which
+    items: np.ndarray | None = None  # their numbers in the source, int [N]; None: 0, 1, ...
+    name_of: Callable[[int], str] = "number {}".format  # of an item of the source
 
     def __len__(self):
         return len(self.pixels)
+
+    @property
+    def names(self) -> np.ndarray:
+        """What each image is called in its source: its file's name, or its number, str [N]."""
+        items = range(len(self)) if self.items is None else self.items.tolist()
+        return np.array([self.name_of(item) for item in items])
 
     @property
     def colors(self) -> np.ndarray:
@@ -88,7 +95,8 @@ class ImageSet:
             pixels: Any = RowsOnDisk(self.pixels, np.arange(len(self))[rows])
         else:
             pixels = self.pixels[rows]
-        return replace(self, pixels=pixels, labels=labels)
+        items = np.arange(len(self)) if self.items is None else self.items
+        return replace(self, pixels=pixels, labels=labels, items=items[rows])
 
     def _bytes(self, num):
         return num * math.prod(self.pixels.shape[1:])

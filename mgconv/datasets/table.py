@@ -151,7 +151,10 @@ def load_images(
     stored = cache.open_or_fill(folder, source, size, spec.channels, crop)
     with contextlib.suppress(OSError, UserError):  # a cache that others filled may be read-only
         cache.list_names(folder / cache.OTHERS_FILE, source.others)
-    images = ImageSet(stored.pixels, stored.labels, stored.class_names, stored.skipped)
+    images = ImageSet(
+        stored.pixels, stored.labels, stored.class_names, stored.skipped,
+        items=stored.items, name_of=source.name_of,
+    )  # fmt: skip
     return dataclasses.replace(images, notes=notes_on(images, source, stored.first, folder))
 
 
