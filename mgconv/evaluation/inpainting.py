@@ -7,7 +7,9 @@ import numpy as np
 from mgconv.errors import UserError
 from mgconv.io.images import to_float, to_uint8
 
-NUM_DIFFUSIONS = 400  # iterations of the control; enough for holes of 32 pixels
+TOLERANCE = 1e-6  # of the diffusion control: how far a pixel may be from its neighbors' mean
+MOST_ROUNDS = 2000  # of its conjugate gradients; all but one of 64 x 64 pixels take some 500
+AT_ONCE = 16  # images that it fills together: their arrays stay in a processor's cache
 
 
 def hide(pixels: np.ndarray, visible: np.ndarray) -> np.ndarray:
@@ -33,20 +35,52 @@ class MeanColor:
 
 
 class Diffusion:
-    """Control: hidden pixels become the mean of their four neighbors, again and again."""
+    """Control: every hidden pixel is the mean of its four neighbors, where diffusion comes to rest.
+
+    Beyond the border of the image a pixel is its own neighbor.
+    """
 
     is_random = False
 
     def inpaint(self, masked: np.ndarray, visible: np.ndarray, seed: int) -> np.ndarray:
         """As Model.inpaint; the seed has no influence."""
         x = MeanColor().inpaint(masked, visible, seed)
-        for _ in range(NUM_DIFFUSIONS):
-            wide = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
-            mean = (
-                wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
-            ) / 4
-            x = np.where(visible, x, mean)
+        for first in range(0, len(x), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            x[some] = np.where(visible[some], x[some], _diffused(x[some], ~visible[some]))
         return x
+
+
+def _diffused(x: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Solves the discrete Laplace equation at the hidden pixels, by conjugate gradients.
+
+    Args:
+        x: [N, S, S, C], where to begin.
+        hidden: bool [N, S, S, 1].
+    """
+    x = x.astype(np.float64)
+    residual = -_above_neighbors(x, hidden)
+    direction, square = residual, _sum(residual**2)
+    for _ in range(MOST_ROUNDS):
+        if np.abs(residual).max() <= 4 * TOLERANCE:
+            break
+        image = _above_neighbors(direction, hidden)
+        step = square / np.maximum(_sum(direction * image), 1e-300)  # 0 / 0 where it is solved
+        x, residual = x + step * direction, residual - step * image
+        before, square = square, _sum(residual**2)
+        direction = residual + square / np.maximum(before, 1e-300) * direction
+    return x
+
+
+def _sum(x):
+    return x.sum(axis=(1, 2), keepdims=True)
+
+
+def _above_neighbors(x: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """Four times each hidden pixel less its four neighbors; 0 at visible ones."""
+    wide = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
+    beside = wide[:, :-2, 1:-1] + wide[:, 2:, 1:-1] + wide[:, 1:-1, :-2] + wide[:, 1:-1, 2:]
+    return np.where(hidden, 4 * x - beside, 0)
 
 
 class Biharmonic:

@@ -4,11 +4,13 @@ import importlib.util
 
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 from PIL import Image
 
 from mgconv import masks
 from mgconv.datasets.decoding import read_picture
 from mgconv.errors import UserError
+from mgconv.evaluation import inpainting
 from mgconv.evaluation.inpainting import (
     Biharmonic,
     Diffusion,
@@ -83,6 +85,54 @@ def test_diffusion_restores_a_ramp():
     masked = np.where(visible, ramp.reshape(1, 12, 12, 1), 5.0).astype(np.float32)
     filled = Diffusion().inpaint(masked, visible, 0)
     np.testing.assert_allclose(filled[0, ..., 0], ramp, atol=1e-3)
+
+
+def exact_diffusion(image, hidden):
+    """The discrete Laplace equation at the hidden pixels of [S, S], as a linear system."""
+    size, place = len(image), {pixel: i for i, pixel in enumerate(zip(*np.nonzero(hidden)))}
+    matrix, known = scipy.sparse.lil_array((len(place), len(place))), np.zeros(len(place))
+    for (row, column), i in place.items():
+        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            beside = row + down, column + right
+            if not all(0 <= x < size for x in beside):
+                continue  # beyond the border it is its own neighbor
+            matrix[i, i] += 1
+            if beside in place:
+                matrix[i, place[beside]] = -1
+            else:
+                known[i] += image[beside]
+    filled = image.astype(np.float64)
+    filled[hidden] = scipy.sparse.linalg.spsolve(matrix.tocsr(), known)
+    return filled
+
+
+@pytest.mark.parametrize("hole", ["corner", "middle", "edge"])
+def test_diffusion_solves_the_laplace_equation_at_64_pixels(hole):
+    """In a corner two sides of the hole are free: the equation is hardest to solve there."""
+    first = {"corner": (32, 32), "middle": (16, 16), "edge": (0, 16)}[hole]
+    hidden = np.zeros([64, 64], bool)
+    hidden[tuple(slice(x, x + 32) for x in first)] = True
+    rng = np.random.default_rng(0)
+    image = rng.uniform(-1, 1, [64, 64]).astype(np.float32)
+    filled = Diffusion().inpaint(image[None, ..., None], ~hidden[None, ..., None], 0)
+    np.testing.assert_allclose(filled[0, ..., 0], exact_diffusion(image, hidden), atol=1e-4)
+
+
+@pytest.mark.parametrize("visible_pixel", [(0, 0), (31, 40)])
+def test_diffusion_ends_where_all_but_one_pixel_is_hidden(visible_pixel, monkeypatch):
+    """The solution is that pixel's color; two images of other holes beside it change nothing."""
+    rounds, one = [], inpainting._above_neighbors
+    monkeypatch.setattr(inpainting, "_above_neighbors", lambda *x: rounds.append(1) or one(*x))
+    visible = np.zeros([3, 64, 64, 1], bool)
+    visible[0][visible_pixel] = True
+    visible[1, ::2], visible[2, :, 40:] = True, True
+    masked = np.random.default_rng(0).uniform(-1, 1, [3, 64, 64, 3]).astype(np.float32)
+    filled = Diffusion().inpaint(masked, visible, 0)
+    colors = masked[0][visible_pixel]
+    np.testing.assert_allclose(filled[0], np.broadcast_to(colors, [64, 64, 3]), atol=1e-4)
+    alone = Diffusion().inpaint(masked[1:], visible[1:], 0)
+    np.testing.assert_allclose(filled[1:], alone, atol=1e-4)
+    assert len(rounds) < inpainting.MOST_ROUNDS / 2
 
 
 # -- every system
