@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mgconv.datasets.few_labels import labeled_subset
 from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation import cnn
-from mgconv.evaluation.features import POOLED, cached, extract, freeze
-from mgconv.evaluation.svm import labeled_subset, svm
+from mgconv.evaluation.features import NUM_FROZEN, POOLED, cached, freeze, pooled
+from mgconv.evaluation.svm import svm
 from mgconv.io.files import read_json, write_json
 from mgconv.io.images import to_float
 from mgconv.models import Model
-
-NUM_FROZEN = 2000  # observed images that freeze the statistics
 
 
 @dataclass(frozen=True)
@@ -157,11 +156,11 @@ def features_of(
     def frozen():
         system = make()
         freeze(system.features, system.norms, some)
-        return system.features
+        return lambda x: pooled(system.features(x))
 
     def rows(images):
         decided = {"weights": key, "frozen": _checksum(some), "images": _checksum(images)}
-        return cached(lambda: extract(frozen(), images), decided | {"side": POOLED}, folder)
+        return cached(frozen, images, decided | {"side": POOLED}, folder)
 
     return rows
 

@@ -69,11 +69,20 @@ def _permutation(num_images: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_images)
 
 
+Allocate = Callable[[tuple[int, int]], np.ndarray]  # shape -> float32
+
+
+def in_memory(shape: tuple[int, int]) -> np.ndarray:
+    """An array for rows that fit into memory."""
+    return np.empty(shape, np.float32)
+
+
 def in_batches(
     function: Callable[[np.ndarray], Sequence[np.ndarray]],
     images: np.ndarray,
     about: str,
     batch_size: int,
+    allocate: Allocate = in_memory,
 ) -> list[np.ndarray]:
     """Rows that a function gives of any number of images, in bounded memory, with a progress bar.
 
@@ -82,6 +91,7 @@ def in_batches(
         images: [N, ...], in memory or memory-mapped.
         about: what the progress bar says.
         batch_size: images in memory at once.
+        allocate: an array, in memory or mapped to a file, from its shape.
 
     Returns:
         Float32 arrays [N, D], [N, K], ...
@@ -93,7 +103,7 @@ def in_batches(
         for start in range(0, len(images), batch_size):
             batch = np.asarray(images[start : start + batch_size])
             parts = function(batch)
-            whole = whole or [np.empty([len(images), x.shape[1]], np.float32) for x in parts]
+            whole = whole or [allocate((len(images), x.shape[1])) for x in parts]
             for all_rows, rows in zip(whole, parts):
                 all_rows[start : start + len(batch)] = rows
             bar.update(len(batch))
