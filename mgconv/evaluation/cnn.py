@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mgconv.datasets.few_labels import for_validation
 from mgconv.energy import EnergyNet
 from mgconv.evaluation.features import freeze
 from mgconv.io.images import to_float
@@ -21,7 +22,6 @@ BATCH_SIZE, PATIENCE = 50, 10
 MAX_EPOCHS, MAX_UPDATES = 100, 1200  # whichever is reached first
 WARM = 1 / 4  # of the epochs, before the first look at validation
 MOMENTUM = 0.99  # of the averages of statistics, Keras's; or less: over a tenth of the training
-VALIDATION = 0.2  # share of the labeled subset by which training stops
 
 GridMaps = Callable[[tf.Tensor], list[list[tf.Tensor]]]  # images -> maps of each grid's layers
 
@@ -105,7 +105,7 @@ def classify(
         nets: trained end to end on these labels alone; their statistics are frozen at the end.
     """
     keras.utils.set_random_seed(seed)
-    held = _held_out(labels, seed)
+    held = for_validation(labels, seed)
     updates = -(-int((~held).sum()) // BATCH_SIZE)  # of an epoch
     epochs = min(MAX_EPOCHS, -(-MAX_UPDATES // updates))
     momentum = min(MOMENTUM, 1 - 10 / max(20, epochs * updates))
@@ -132,13 +132,3 @@ def classify(
     predictions = model.predict(to_float(test), batch_size=BATCH_SIZE, verbose=0).argmax(axis=1)
     error = 1 - max(history["val_accuracy"][first:])
     return CnnResult(predictions, float(error), len(history["val_accuracy"]))
-
-
-def _held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Which of the labeled images stop the training: a share of every class, bool [N]."""
-    rng = np.random.default_rng([seed, 2])
-    held = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        held[rows[: max(1, round(VALIDATION * len(rows)))]] = True
-    return held

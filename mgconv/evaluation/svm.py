@@ -1,66 +1,13 @@
-"""Classification from few labels (paper: experiment 2): subsets of labels, the L2-SVM."""
+"""Classification of features from few labels (paper: experiment 2): the L2-SVM."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from mgconv.errors import UserError
-
 C_GRID = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)  # of standardised features
 NUM_FOLDS = 2  # of 1,000 labels as sure as 3, in a third of the time; 500 labels chose worse
 NUM_CHOOSING = 1000  # labels at most by which C is chosen
 TOLERANCE, MAX_ITERATIONS = 1e-2, 1000  # of the primal solver; liblinear's own
-
-
-class Subset(NamedTuple):
-    """Which training images are labeled."""
-
-    rows: np.ndarray  # int [num]
-    balanced: bool  # as many of each class; else by the classes' frequencies
-
-
-def labeled_subset(labels: np.ndarray, num: int, num_classes: int, seed: int) -> Subset:
-    """A random draw of labeled images, balanced where every class has enough.
-
-    Args:
-        labels: int [N], of all training images.
-        num: how many to draw.
-        num_classes: that must all be there.
-        seed: of the draw.
-
-    Raises:
-        UserError: fewer than two a class, more than there are, a class missing.
-    """
-    counts = np.bincount(labels, minlength=num_classes)
-    least = NUM_FOLDS * num_classes  # a label of every class in each fold
-    if not least <= num <= len(labels):
-        remedy = f"Give between {least} and {len(labels)}."
-        raise UserError("Cannot draw so many labels", num, remedy)
-    if not counts.all():
-        missing = ", ".join(map(str, np.flatnonzero(counts == 0)))
-        raise UserError("No labeled image of the classes", missing, "Choose other data.")
-    wanted = np.full(num_classes, num // num_classes)
-    wanted[: num % num_classes] += 1
-    balanced = bool((counts >= wanted).all())
-    if not balanced:
-        wanted = _by_frequency(counts, num)
-    rng = np.random.default_rng([seed, num])
-    rows = [
-        rng.permutation(np.flatnonzero(labels == label))[:count]
-        for label, count in enumerate(wanted)
-    ]
-    return Subset(rng.permutation(np.concatenate(rows)), balanced)
-
-
-def _by_frequency(counts: np.ndarray, num: int) -> np.ndarray:
-    """Largest remainders: shares of `num`, one of each class at least."""
-    exact = num * counts / counts.sum()
-    wanted = np.maximum(1, np.floor(exact).astype(int))
-    while wanted.sum() > num:  # many rare classes
-        wanted[wanted.argmax()] -= 1
-    for label in np.argsort(wanted - exact)[: num - wanted.sum()]:
-        wanted[label] += 1
-    return wanted
 
 
 class SvmResult(NamedTuple):
