@@ -56,7 +56,7 @@ def run(values) -> None:
 
 def _grids_of_train(given: dict, source) -> dict:
     """The grids that `mgconv train` chooses for a person's own images; says which and why."""
-    from mgconv.cli.shared.suggest import announced, num_gpus, suggest_nets
+    from mgconv.models.suggest import announced, num_gpus, suggest_nets
 
     if "grids" in given or given.get("dataset") != "image_dir":
         return {}

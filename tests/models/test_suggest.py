@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mgconv.cli.shared.suggest import GRIDS, suggest_batch, suggest_nets
 from mgconv.config import make_config
 from mgconv.datasets.sources import in_memory
+from mgconv.models.suggest import GRIDS, suggest_batch, suggest_nets
 
 
 def source(*sides, num=None):
