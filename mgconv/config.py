@@ -12,10 +12,8 @@ from typing import Any, get_args
 
 from mgconv.errors import UserError, choose
 from mgconv.recipes import (
-    BASELINE_BATCH,
     METHODS,
     NETS,
-    OF_ENERGIES,
     RECIPES,
     SCALES,
     SUPERSEDED,
@@ -95,6 +93,10 @@ class Config:
         0.0, "share of each class's images that is not trained on, to judge the model by", SHARE
     )
     flip: bool = _data(False, "mirror half of the training images left to right, at random")
+    labels: int = _data(
+        1000, "training images whose classes a classifier is given, drawn by --seed", FROM_2
+    )
+    unlabeled: bool = _data(True, "a classifier learns from images without labels, too")
 
     objective: str = _model(
         "generative", "whole images, or hidden pixels given the visible", choices=OBJECTIVES
@@ -197,6 +199,9 @@ class Config:
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
         _check_grids(self.grids)
+        if METHODS[self.method].reads_labels and self.split != "train":
+            found = f"--split={self.split}"
+            raise UserError("Labels to learn from are those of", found, "Give --split=train.")
         if self.pool_size is not None and self.pool_size % self.batch_size:
             found = f"{self.pool_size}, batch {self.batch_size}"
             raise UserError("--pool_size is no multiple of --batch_size", found, "Give a multiple.")
@@ -239,10 +244,10 @@ class Config:
     def identity(self) -> dict[str, Any]:
         """The fields that make a run another run: all but its budget, cadence and places.
 
-        A baseline's are the ones that it reads: a recipe of energies may change beside it.
+        Those that its method reads: a recipe of energies may change beside a baseline.
         """
         names = [field.name for field in dataclasses.fields(self) if field.metadata["identity"]]
-        unread = () if METHODS[self.method].is_energy_based else OF_ENERGIES
+        unread = METHODS[self.method].unread
         return {name: getattr(self, name) for name in names if name not in unread}
 
 
@@ -259,9 +264,9 @@ def make_config(defaults: dict[str, Any] | None = None, **given: Any) -> Config:
     recipe = choose("recipe", given.get("recipe", Config.recipe), RECIPES, SUPERSEDED)
     scale = choose("scale", given.get("scale", Config.scale), SCALES)
     presets = (defaults or {}) | settings_of(recipe, scale)
-    method = choose("method", given.get("method", Config.method), METHODS)
-    if not METHODS[method].is_energy_based:
-        presets["batch_size"] = max(BASELINE_BATCH, presets.get("batch_size", Config.batch_size))
+    least = METHODS[choose("method", given.get("method", Config.method), METHODS)].least_batch
+    if least is not None:
+        presets["batch_size"] = max(least, presets.get("batch_size", Config.batch_size))
     if given.get("num_updates") is not None:
         presets.pop("minutes", None)
     return Config(**(presets | given))

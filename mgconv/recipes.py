@@ -36,6 +36,7 @@ class Method:
         all_grids: whether every grid has a net, or the top one alone.
         num_langevin_steps: of a training chain; None: as many as in synthesis.
         masked: it is trained on images with hidden pixels.
+        least_batch: images in an update, at least; None: as many as the scale says.
     """
 
     title: str
@@ -46,16 +47,39 @@ class Method:
     all_grids: bool = False
     num_langevin_steps: int | None = None
     masked: bool = False
+    least_batch: int | None = None
 
     @property
     def is_energy_based(self) -> bool:
         """Whether it runs chains: a model a class, and all the settings of energies."""
         return self.chain_start is not None
 
+    @property
+    def reads_labels(self) -> bool:
+        """Whether it learns from the labels of some images."""
+        return "classify" in self.can
+
+    @property
+    def unread(self) -> set[str]:
+        """The settings that it does not read."""
+        of_energies = set() if self.is_energy_based else OF_ENERGIES
+        return of_energies | (set() if self.reads_labels else OF_LABELS)
+
+
+BASELINE_BATCH = 64  # at least; about what the codes of GANs and the Context Encoder have
+
 
 def _gan(title: str) -> Method:
     at = "mgconv.baselines.gan"
-    return Method(title, ("synthesize", "features"), f"{at}:make", f"{at}:GanModel")
+    can = ("synthesize", "features")
+    return Method(title, can, f"{at}:make", f"{at}:GanModel", least_batch=BASELINE_BATCH)
+
+
+def _semi_supervised(title: str, module: str) -> Method:
+    """A classifier: 32 images with labels and 96 without in an update, as Miyato et al. 2018."""
+    at = "mgconv.baselines"
+    model = f"{at}.semi_supervised:ClassifierModel"
+    return Method(title, ("classify",), f"{at}.{module}:make", model, least_batch=128)
 
 
 METHODS = {
@@ -70,7 +94,11 @@ METHODS = {
     "context_encoder": Method(
         "Context Encoder", ("inpaint",), "mgconv.baselines.context_encoder:make",
         "mgconv.baselines.context_encoder:ContextEncoderModel", masked=True,
+        least_batch=BASELINE_BATCH,
     ),
+    # classifiers that learn from few labels and from images without
+    "vat": _semi_supervised("Virtual adversarial training", "vat"),
+    "vat_entropy": _semi_supervised("Virtual adversarial training, entropy", "vat"),
 }  # fmt: skip
 TITLES = {name: row.title for name, row in METHODS.items()}
 ENERGY_BASED = tuple(name for name, row in METHODS.items() if row.is_energy_based)
@@ -127,8 +155,6 @@ SCALES: dict[str, Settings] = {
     "full": {"num_updates": 35_000},  # 700 epochs (author code) of 5,000 images, a CIFAR-10 class
 }
 
-BASELINE_BATCH = 64  # at least; about what the codes of GANs and the Context Encoder have
-
 # What results before 2026-12 were measured with, for runs and rows of then. It never changes, can
 # be named like any other, and is in no list that a person is shown.
 _OURS_THEN: Settings = {
@@ -158,6 +184,8 @@ SCALES_OF_SUPERSEDED: dict[str, Settings] = {
     "cpu": {"width": 0.25, "batch_size": 64, "minutes": 10.0},
     "full": {"num_updates": 35_000},
 }
+
+OF_LABELS = {"labels", "unlabeled"}  # settings that only a classifier reads
 
 OF_ENERGIES = {  # settings that no baseline reads
     "recipe", "top_width", "decay_epochs", "pool_size", "jit_compile", "mixed_precision",

@@ -296,6 +296,7 @@ def test_a_runs_identity_leaves_out_budget_cadence_and_places():
         "num_updates", "minutes", "log_every", "checkpoint_every", "preview_every",
         "out", "data_dir", "image_dir", "cache_dir", "resume", "devices", "deterministic",
         "profile", "on_divergence", "max_rollbacks",
+        "labels", "unlabeled",  # not read by a model of images without labels
     }  # fmt: skip
     identity = make_config(scale="quick").identity()
     assert identity.keys() == FIELDS.keys() - left_out
@@ -318,6 +319,13 @@ def test_the_run_of_a_baseline_outlives_a_change_of_the_energies_recipe(method):
         assert make_config(**{"method": method, name: value}).identity() != config.identity()
     for ours in ENERGY_BASED:
         assert make_config(method=ours).identity().keys() >= OF_ENERGIES
+
+
+def test_a_classifiers_labels_make_it_another_and_come_from_no_test_image():
+    config = make_config(method="vat")
+    for name, value in (("labels", 20), ("unlabeled", False)):
+        assert make_config(method="vat", **{name: value}).identity() != config.identity()
+    assert "Give --split=train" in refused(make_config, method="vat", split="all")
 
 
 def test_the_top_grids_net_is_the_same_in_all_methods():

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
+from mgconv.baselines.adversarial import cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, initializers
+from mgconv.baselines.nets import NetsLearner
 from mgconv.config import Config
 from mgconv.grids import masked_downsample
 from mgconv.layers import EPSILON, BatchStatistics
@@ -19,7 +20,7 @@ FILTERS = 64  # Pathak et al.'s code
 RECONSTRUCTION, ADVERSARY = 0.999, 0.001  # weights of the losses, Pathak et al. 2016
 
 
-class ContextEncoderLearner(AdversarialLearner):
+class ContextEncoderLearner(NetsLearner):
     """Encoder-decoder and adversary, trained in turn; a Learner.
 
     Args:

@@ -17,8 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.adversarial import AdversarialLearner, cross_entropy, stage_filters
+from mgconv.baselines.adversarial import cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
+from mgconv.baselines.nets import NetsLearner
 from mgconv.config import Config
 from mgconv.datasets.image_set import Labels, asked_labels
 from mgconv.errors import UserError
@@ -57,7 +58,7 @@ GANS = {
 }  # fmt: skip
 
 
-class GanLearner(AdversarialLearner):
+class GanLearner(NetsLearner):
     """A generator and a critic, trained in turn; a Learner as `loop.train` takes it.
 
     Args:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mgconv.config import Config
 from mgconv.datasets.batches import batches
+from mgconv.datasets.few_labels import partly_labeled, split_labels
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.io.files import read_json, write_json
@@ -98,7 +99,7 @@ def _devices(config: Config) -> tf.distribute.Strategy:
 
 def _classes(config: Config, images: ImageSet) -> dict[str, Any]:
     """What one net of all classes must know of them."""
-    if config.classes != "each":
+    if config.classes != "each" and not METHODS[config.method].reads_labels:
         return {}
     return {"class_names": list(images.class_names), "labels": sorted(set(images.labels))}
 
@@ -107,9 +108,23 @@ def _stream(
     config: Config, images: ImageSet, labels: list[int] | None
 ) -> Callable[[int], Iterable]:
     """From a number of updates done to the batches that follow."""
+    if METHODS[config.method].reads_labels:
+        return _partly_labeled(config, images)
     masked = config.objective == "conditional" or METHODS[config.method].masked
     return lambda first: batches(
         images, config.batch_size, config.seed, first, config.flip, labels, masked
+    )
+
+
+def _partly_labeled(config: Config, images: ImageSet) -> Callable[[int], Iterable]:
+    """The same of images of which some have labels."""
+    learned = split_labels(images, config.labels, config.seed).learned
+    if config.unlabeled and config.labels == len(images):
+        remedy = "Give fewer --labels, or --nounlabeled."
+        raise UserError("No image is left without a label", f"--labels={config.labels}", remedy)
+    given = (config.batch_size, config.seed)
+    return lambda first: partly_labeled(
+        images, learned, *given, first, config.flip, config.unlabeled
     )
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -49,6 +49,14 @@ class Learner(Protocol):
 
     def preview(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """What a person looks at: images [B, s, s, C], and values [B] for histograms."""
+
+
+@runtime_checkable
+class PlanningLearner(Learner, Protocol):
+    """One whose learning rate depends on the budget."""
+
+    def plan(self, num_updates: int) -> None:
+        """Takes note of the budget, as soon as it is known; a UserError where that is too late."""
 
 
 class ReusableLearner(Learner, Protocol):
@@ -167,6 +175,7 @@ class _Session:
         total = _num_updates(self.run, minutes, num_updates)
         if first >= total:
             return
+        self._plan(total)
         print(f"{self.run.folder}: pictures in samples/ every {self.cadence.preview} updates")
         start, timed = float(self.checkpoints.seconds), first + 1 + NUM_TIMED
         self.logged = first + 1, start  # the first update is traced, and not counted
@@ -190,6 +199,7 @@ class _Session:
                     seconds = float(self.checkpoints.seconds) - start
                     self.run.seconds_per_update(seconds / NUM_TIMED)
                     total = progress.total = _num_updates(self.run, minutes, num_updates)
+                    self._plan(total)
                     last = update >= total
                 self._keep(update, scalars, last, stopping)
                 shown = f"{_brief(scalars)} {self.guard.health}"
@@ -197,6 +207,10 @@ class _Session:
                 progress.update()
                 if last or stopping:
                     break
+
+    def _plan(self, total):
+        if isinstance(self.learner, PlanningLearner) and total < math.inf:
+            self.learner.plan(int(total))
 
     def _is_due(self, update):
         cadence = self.cadence

@@ -10,11 +10,12 @@ from absl import flags
 
 from mgconv.config import Config, make_config
 from mgconv.errors import UserError, choose
-from mgconv.recipes import METHODS, OF_ENERGIES, RECIPES, SCALES
+from mgconv.recipes import METHODS, OF_LABELS, RECIPES, SCALES
 
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
-SHARED_FIELDS = [name for name in CONFIG_FIELDS if name != "method"]  # by methods of a comparison
+# by methods of a comparison, which says itself how many labels there are
+SHARED_FIELDS = [name for name in CONFIG_FIELDS if name not in {"method"} | OF_LABELS]
 
 PATHS = ("data_dir", "image_dir", "cache_dir", "out")  # fields that a person may begin with ~
 
@@ -186,11 +187,12 @@ def refuse_two_budgets(given: dict[str, typing.Any]) -> None:
 
 
 def refuse_unread(given: dict[str, typing.Any]) -> None:
-    """Raises a UserError where a baseline is to be trained and a setting of energies was given."""
-    unread = [f"--{name}={given[name]}" for name in CONFIG_FIELDS if name in OF_ENERGIES & {*given}]
-    if given.get("method") in METHODS and not METHODS[given["method"]].is_energy_based and unread:
-        found = ", ".join(unread)
-        raise UserError(f"--method={given['method']} does not read", found, "Leave it out.")
+    """Raises a UserError where a setting was given that the method does not read."""
+    method = given.get("method", Config.method)
+    names = METHODS[method].unread & {*given} if method in METHODS else ()
+    unread = [f"--{name}={_shown(given[name])}" for name in CONFIG_FIELDS if name in names]
+    if unread:
+        raise UserError(f"--method={method} does not read", ", ".join(unread), "Leave it out.")
 
 
 def one_budget(settings: dict[str, typing.Any]) -> dict[str, typing.Any]:
