@@ -155,6 +155,9 @@ class Config:
     )
     beta1: float = _optimization(0.9, "momentum of sgd, beta1 of adam", SHARE)
     learning_rate: float = _optimization(0.3, "learning rate of every grid", ABOVE_0)
+    rate_factor: float = _optimization(
+        1.0, "factor on a baseline's learning rates, which are its publication's", ABOVE_0
+    )
     warm_up: int = _optimization(
         0, "updates over which the learning rate rises to its value", FROM_0
     )

@@ -29,7 +29,8 @@ class GridLearner(tf.Module):
         average_decay: decay of that average.
         readout_limit: the largest norm of the weights that make f of the last map; None: any.
         penalty: (U, images, number of the update, seed) -> what is taken from the likelihood.
-        change_gradients: (net, gradients) -> the gradients that the optimizer gets.
+        whole_batch: gradients of this device's part of a batch -> those of the whole batch.
+        change_gradients: (net, gradients of the whole batch) -> what the optimizer gets.
         jit_compile: chains are compiled by XLA.
         rate: the learning rate, where the optimizer has a schedule that begins with it.
     """
@@ -46,6 +47,7 @@ class GridLearner(tf.Module):
         average_decay: float = 0.0,
         readout_limit: float | None = None,
         penalty: Callable[..., tf.Tensor | float] = lambda *of: 0.0,
+        whole_batch: Callable[[list[tf.Tensor]], list[tf.Tensor]] = lambda gradients: gradients,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
         jit_compile: bool = False,
         rate: tf.Variable | None = None,
@@ -54,7 +56,8 @@ class GridLearner(tf.Module):
         self.net, self.start, self.optimizer = net, start, optimizer
         self.training_dynamics = training_dynamics
         self.synthesis_dynamics = synthesis_dynamics
-        self.data_noise, self.penalty, self.change_gradients = data_noise, penalty, change_gradients
+        self.data_noise, self.penalty = data_noise, penalty
+        self.whole_batch, self.change_gradients = whole_batch, change_gradients
         self.averaged, self.average_decay = averaged, average_decay
         self.readout_limit = readout_limit
         self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
@@ -110,7 +113,7 @@ class GridLearner(tf.Module):
         """One step of the optimizer up mean f(observed) - mean f(synthesized).
 
         Returns:
-            That difference before the step, and the gradients of what is descended.
+            That difference before the step, and the whole batch's gradients of what is descended.
         """
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -119,7 +122,7 @@ class GridLearner(tf.Module):
             gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
             images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
             loss = self.penalty(self.net.fixed(), images, count, seed) - gap
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
+        gradients = self.whole_batch(tape.gradient(loss, [weight.value for weight in weights]))
         self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
         return gap, gradients
 

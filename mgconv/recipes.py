@@ -62,8 +62,8 @@ class Method:
     @property
     def unread(self) -> set[str]:
         """The settings that it does not read."""
-        of_energies = set() if self.is_energy_based else OF_ENERGIES
-        return of_energies | (set() if self.reads_labels else OF_LABELS)
+        of_others = OF_BASELINES if self.is_energy_based else OF_ENERGIES
+        return of_others | (set() if self.reads_labels else OF_LABELS)
 
 
 BASELINE_BATCH = 64  # at least; about what the codes of GANs and the Context Encoder have
@@ -184,6 +184,8 @@ SCALES_OF_SUPERSEDED: dict[str, Settings] = {
     "cpu": {"width": 0.25, "batch_size": 64, "minutes": 10.0},
     "full": {"num_updates": 35_000},
 }
+
+OF_BASELINES = {"rate_factor"}  # settings that no energy-based method reads
 
 OF_LABELS = {"labels", "unlabeled"}  # settings that only a classifier reads
 

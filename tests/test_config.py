@@ -297,6 +297,7 @@ def test_a_runs_identity_leaves_out_budget_cadence_and_places():
         "out", "data_dir", "image_dir", "cache_dir", "resume", "devices", "deterministic",
         "profile", "on_divergence", "max_rollbacks",
         "labels", "unlabeled",  # not read by a model of images without labels
+        "rate_factor",  # nor by one of ours
     }  # fmt: skip
     identity = make_config(scale="quick").identity()
     assert identity.keys() == FIELDS.keys() - left_out
@@ -319,6 +320,14 @@ def test_the_run_of_a_baseline_outlives_a_change_of_the_energies_recipe(method):
         assert make_config(**{"method": method, name: value}).identity() != config.identity()
     for ours in ENERGY_BASED:
         assert make_config(method=ours).identity().keys() >= OF_ENERGIES
+
+
+def test_the_rates_of_a_baseline_have_a_factor_and_those_of_energies_none():
+    """A run of before there was one is the run of its publication's rate."""
+    slow = make_config(method="wgan", rate_factor=0.5)
+    assert slow.identity() != make_config(method="wgan").identity()
+    assert slow.identity().keys() >= {"rate_factor"}
+    assert "rate_factor" not in make_config(method="pcd").identity()
 
 
 def test_a_classifiers_labels_make_it_another_and_come_from_no_test_image():

@@ -14,7 +14,12 @@ from mgconv.errors import UserError
 from mgconv.layers import standard_keras
 from mgconv.multigrid import GridLearner, MultigridLearner, weight_seed
 from mgconv.recipes import METHODS
-from mgconv.training.devices import ChangeGradients, DistributedLearner, replica_share
+from mgconv.training.devices import (
+    ChangeGradients,
+    DistributedLearner,
+    replica_share,
+    whole_batch,
+)
 from mgconv.training.loop import Learner
 from mgconv.training.optimizers import author_gradients, limit_gradients, make_optimizer
 
@@ -48,7 +53,11 @@ def build(
     if config.objective == "conditional" and "inpaint" not in row.can:
         remedy = "Leave out --objective=conditional."
         raise UserError("No hidden pixels are filled by", config.method, remedy)
-    return named(row.make)(config, data, start, strategy)
+    learner = named(row.make)(config, data, start, strategy)
+    if not row.is_energy_based:
+        for rate in learner.rates:
+            rate.assign(config.rate_factor * rate)
+    return learner
 
 
 def named(place: str) -> Any:
@@ -134,6 +143,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         jit_compile=config.jit_compile,
         rate=rate,
         **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),
+        whole_batch=whole_batch,
         change_gradients=replica_share(*changes),
     )
 

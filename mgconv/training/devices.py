@@ -167,7 +167,7 @@ class DistributedLearner(MultigridLearner):
 
     @tf.function(autograph=False)
     def train_step(self, images, visible=None) -> dict[str, tf.Tensor]:
-        """As MultigridLearner; scalars are means over replicas."""
+        """As MultigridLearner; scalars are means over replicas, gradients the whole batch's."""
         seed = fold_in(self.seed, self.update_count)
 
         def update(images, visible):
@@ -197,28 +197,27 @@ class DistributedLearner(MultigridLearner):
         return self._strategy.num_replicas_in_sync
 
 
-def replica_share(*changes: ChangeGradients) -> ChangeGradients:
-    """What each replica gives to the sum of gradients: its own part, or an equal part of a change.
+def whole_batch(gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Gradients of the mean over a batch, from those of each replica's equal part of it."""
+    replicas = tf.distribute.get_replica_context()
+    if replicas.num_replicas_in_sync == 1:
+        return gradients
+    return replicas.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
 
-    Keras sums gradients over replicas, so each gives its mean over its own part of the batch
-    divided by their number. Changes need not be linear: they see the whole batch's gradients.
+
+def replica_share(*changes: ChangeGradients) -> ChangeGradients:
+    """What each replica gives to the sum of gradients that Keras makes: an equal part.
 
     Args:
-        changes: (net, gradients of the whole batch) -> gradients, one after the other.
+        changes: (net, gradients of the whole batch) -> gradients, one after the other; they need
+            not be linear.
     """
 
     def shared(net, gradients):
-        replicas = tf.distribute.get_replica_context()
-        num = replicas.num_replicas_in_sync
-        if num > 1:
-            gradients = [gradient / num for gradient in gradients]
-        if num > 1 and changes:
-            gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         for change in changes:
             gradients = change(net, gradients)
-        if num > 1 and changes:  # and Keras sums again
-            gradients = [gradient / num for gradient in gradients]
-        return gradients
+        num = tf.distribute.get_replica_context().num_replicas_in_sync
+        return gradients if num == 1 else [gradient / num for gradient in gradients]
 
     return shared
 

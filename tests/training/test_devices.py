@@ -55,6 +55,14 @@ def test_two_replicas_learn_what_one_learns_on_the_whole_batch(found, name):
     assert np.abs(one - np.array(found["author one" if not name else "one"])).max() > 1e-5
 
 
+@pytest.mark.parametrize("name", ["", "author "])
+def test_the_norm_in_the_log_is_of_the_whole_batch_s_gradient(found, name):
+    """A mean of the replicas' norms would be larger: their gradients point apart."""
+    one, two = (np.array(found[f"norms {name}{number}"]) for number in ("one", "two"))
+    assert one.shape == (5, 2)
+    np.testing.assert_allclose(two, one, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("name", "num_replicas"), [("one", 1), ("two", 2)])
 def test_every_replica_holds_the_readout_to_its_limit(found, name, num_replicas):
     """Each net begins with a norm of 1.4; an update can also lower it a little."""
@@ -73,6 +81,30 @@ def test_chains_are_shared_and_in_order(found):
 def test_replicas_have_different_noise(found):
     first, second = np.split(np.array(found["noisy samples"]), 2)
     assert np.abs(first - second).max() > 0.01
+
+
+class InTurn:
+    """A strategy whose two replicas are one after the other in this process."""
+
+    num_replicas_in_sync = 2
+
+    def __init__(self, monkeypatch):
+        monkeypatch.setattr(devices, "_replica", lambda: self.replica)
+
+    def run(self, function, args):
+        for self.replica in range(2):
+            function(*args)
+        return {}
+
+
+def test_replicas_train_on_their_own_images_with_their_own_noise(monkeypatch, no_graphs):
+    seen, colors, images = [], np.zeros([1, 1, 1, 1]), tf.reshape(tf.range(4.0), [4, 1, 1, 1])
+    learner = devices.DistributedLearner([], 0, colors, images.numpy(), InTurn(monkeypatch))
+    learner.update_grids = lambda images, visible, seed: seen.append((images, seed))
+    learner.train_step(images)
+    (first, seed), (second, other) = seen
+    np.testing.assert_array_equal(tf.concat([first, second], axis=0), images)
+    assert len(first) == len(second) and (seed != other).numpy().any()
 
 
 def test_a_run_on_two_devices_goes_on_on_one(found):

@@ -14,6 +14,7 @@ from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.models import load
 from mgconv.training.fit import learn
+from mgconv.training.records import read_metrics
 
 READOUT_LIMIT = 0.5  # below the norm that every net begins with
 QUIET = {
@@ -62,6 +63,9 @@ def replicas(folder: Path, make_config) -> dict:
         config = make_config(devices=devices, **settings)
         learner, _ = learn(config, images(), folder / name)
         found[name], found[f"readouts {name}"] = weights(learner), readouts(learner)
+        lines = read_metrics(folder / name / "metrics.jsonl")
+        norms = [[line[f"gradient_norm/{size}"] for size in (2, 4)] for line in lines]
+        found[f"norms {name}"] = norms
     colors = np.zeros([6, 1, 1, 3], np.float32)
     for name, run, devices in (("2 on 2", "two", "cpu:2"), ("2 on 1", "two", "cpu:1"),
                                ("noisy samples", "noisy", "cpu:2")):  # fmt: skip

@@ -10,12 +10,12 @@ from absl import flags
 
 from mgconv.config import Config, make_config
 from mgconv.errors import UserError, choose
-from mgconv.recipes import METHODS, OF_LABELS, RECIPES, SCALES
+from mgconv.recipes import METHODS, OF_BASELINES, OF_LABELS, RECIPES, SCALES
 
 CONFIG_FIELDS = {field.name: field for field in dataclasses.fields(Config)}
 
 # by methods of a comparison, which says itself how many labels there are
-SHARED_FIELDS = [name for name in CONFIG_FIELDS if name not in {"method"} | OF_LABELS]
+SHARED_FIELDS = [n for n in CONFIG_FIELDS if n not in {"method"} | OF_LABELS | OF_BASELINES]
 
 PATHS = ("data_dir", "image_dir", "cache_dir", "out")  # fields that a person may begin with ~
 
