@@ -3,12 +3,21 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from mgconv.config import Dynamics
 
 fold_in = tf.random.experimental.stateless_fold_in
 EnergyFn = Callable[[tf.Tensor], tf.Tensor]  # [B, s, s, C] -> [B]
+
+
+def derived_seed(seed: int, index: int) -> int:
+    """`fold_in` where a seed is one number: another for every pair, both of 0 or more.
+
+    By a sum, (seed 0, class 1) and (seed 1, class 0) would have the same noise.
+    """
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % 2**30)
 
 
 class ChainInfo(NamedTuple):

@@ -8,6 +8,8 @@ import numpy as np
 from mgconv.errors import UserError
 
 _BLOCK = 2**24  # distances held at once: 64 MB of float32
+_FEWEST_OF_CLASS = 50  # images of a part of an inception score
+_MOST_OF_PART = 5000  # the same, as published
 _FEWEST_SUBSETS = 10  # of a kernel distance: a standard error of fewer is itself a guess
 
 
@@ -45,7 +47,8 @@ def inception_score_splits(
     """Mean and standard deviation of `inception_score` over equal parts (Salimans et al. 2016).
 
     The rows are shuffled first: samples are often sorted by class, and a part of a single class
-    would score 1. The published figures are such means: a score grows with the images of a part.
+    would score 1. The published figures are such means: a score grows with the images of a part,
+    of which `num_score_parts` says how many there may be.
 
     Args:
         probabilities: [N, K], each row a distribution.
@@ -64,6 +67,16 @@ def inception_score_splits(
     order = np.random.default_rng(seed).permutation(len(p))
     scores = [inception_score(p[rows]) for rows in np.array_split(order, num_splits)]
     return float(np.mean(scores)), float(np.std(scores))
+
+
+def num_score_parts(num_images: int, num_classes: int) -> int:
+    """How many parts of these images `inception_score_splits` may take, from 1 to 10.
+
+    A score of n images is low by about (K - 1) / 2n of itself, up to a half for 10 parts of 140
+    images. So a part has 50 images for each of the scorer's K classes, for an error below 1 %; or
+    5,000, as the parts of the published scores have.
+    """
+    return max(1, min(10, num_images // min(_MOST_OF_PART, _FEWEST_OF_CLASS * num_classes)))
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

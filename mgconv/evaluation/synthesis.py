@@ -14,12 +14,14 @@ from mgconv.evaluation.metrics import (
     frechet_distance,
     inception_score_splits,
     kernel_distance,
+    num_score_parts,
     precision_recall,
     within_class_distance,
 )
 from mgconv.evaluation.samples import LabeledSamples
 from mgconv.io.files import replacing, save_array
 from mgconv.io.images import to_float, to_uint8
+from mgconv.langevin import derived_seed
 from mgconv.models import Synthesizer
 from mgconv.training.layouts import index_files
 
@@ -41,15 +43,11 @@ def draw(system: Synthesizer, labels: np.ndarray, seed: int, path: Path) -> np.n
             part = parts / f"{index:06d}.npy"
             if not part.exists():
                 chunk = labels[first : first + CHUNK]
-                images = system.synthesize(chunk, _chunk_seed(seed, index))
+                images = system.synthesize(chunk, derived_seed(seed, index))
                 save_array(part, to_uint8(images))
         _join(sorted(parts.glob("[0-9]*.npy")), len(labels), path)
         shutil.rmtree(parts)
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def _chunk_seed(seed: int, index: int) -> int:
-    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % 2**30)
 
 
 def _join(parts: list[Path], num: int, path: Path) -> None:
@@ -74,7 +72,7 @@ class SynthesisScores(NamedTuple):
 
     num_samples: int
     score: float  # inception-style, of the scorer
-    score_std: float  # over 10 splits
+    score_std: float  # over its parts; NaN where there is one
     recognized: float  # share classified as the class meant; NaN where the scorer has other classes
     spread: float  # mean pairwise distance within a class over that of the real test images
     frechet: float  # squared, in the scorer's features, to the real test images
@@ -84,6 +82,7 @@ class SynthesisScores(NamedTuple):
     recall: float
     density: float
     coverage: float
+    score_parts: int  # that the score is a mean over
 
 
 def score_samples(
@@ -112,6 +111,8 @@ def score_samples(
             "Score more images, or by another scorer.",
         )
         raise UserError("Too few images for a Frechet distance", found, remedy)
+    parts = num_score_parts(num, predictions.probabilities.shape[1])
+    score, score_std = inception_score_splits(predictions.probabilities, parts)
     read = predictions.probabilities.argmax(axis=1) == samples.labels
     # the classifier's features have no scale of their own; the distance grows with its 4th power
     scale = _root_mean_square(predictions_of_test.features) if reads_classes else 1.0
@@ -122,7 +123,8 @@ def score_samples(
     density, coverage = density_coverage(predictions_of_test.features, predictions.features)
     return SynthesisScores(
         len(samples.images),
-        *inception_score_splits(predictions.probabilities, min(10, len(samples.labels) // 2)),
+        score,
+        score_std if parts > 1 else float("nan"),
         recognized=float(read.mean()) if reads_classes else float("nan"),
         spread=_spread(samples) / _spread(test),
         frechet=frechet_distance(predictions.features, predictions_of_test.features),
@@ -132,6 +134,7 @@ def score_samples(
         recall=recall,
         density=density,
         coverage=coverage,
+        score_parts=parts,
     )
 
 

@@ -47,8 +47,9 @@ def predict_once(scorer: Scorer, images: np.ndarray, about: str, cache: Path) ->
 def about_scorer(scorer: Scorer, reads_classes: bool, test: ImageSet) -> str:
     """What a table by this scorer shows, and how often the scorer itself is right."""
     words = (
-        f"Scorer: {scorer.name}. The score is the mean over 10 parts of the samples ± their "
-        "standard deviation; of fewer images it is lower. Distances are squared, in the scorer's "
+        f"Scorer: {scorer.name}. The score is the mean over up to 10 parts of the samples ± their "
+        "standard deviation. A part has 50 images for each class of the scorer, or 5,000; fewer "
+        "samples are one part, and no deviation stands. Distances are squared, in the scorer's "
         "features, to the test images; the kernel distance ± its standard error over disjoint "
         "subsets. "
     )
@@ -99,7 +100,7 @@ def score_records(row: dict, seed: int | None) -> list[Record]:
     values = {
         "classes": (row["classes"], None),
         "images": (row["num_samples"], None),
-        "score": (row["score"], row["score_std"]),
+        "score": (row["score"], row["score_std"] if row["score_parts"] > 1 else None),
         "recognized": (row["recognized"], None),
         "spread": (row["spread"], None),
         **({"frechet": ("reference", None)} if name in (REFERENCE, HELD_OUT) else distances),

@@ -1,10 +1,12 @@
-"""Drawing in bounded memory, interrupted and not; comparable draws of real images."""
+"""Drawing in bounded memory, interrupted and not; the parts of a score."""
 
 import numpy as np
 import pytest
 
 from mgconv.evaluation import synthesis
-from mgconv.evaluation.synthesis import draw, weights_key
+from mgconv.evaluation.metrics import Predictions, inception_score_splits, num_score_parts
+from mgconv.evaluation.samples import LabeledSamples
+from mgconv.evaluation.synthesis import draw, score_samples, weights_key
 from mgconv.io.images import to_float
 from mgconv.training.fit import learn
 
@@ -68,3 +70,41 @@ def test_a_draft_that_was_killed_is_no_part(tmp_path):
     (tmp_path / "x.parts" / ".7.000001.npy").write_bytes(b"half")
     images = draw(Counter(), labels, 3, tmp_path / "x.npy")
     np.testing.assert_array_equal(images[:, 1, 1, 0], labels)
+
+
+@pytest.mark.parametrize(
+    ("num_images", "num_classes", "parts"),
+    [
+        (50_000, 1008, 10),  # as published
+        (5000, 1008, 1),
+        (9999, 1000, 1),
+        (10_000, 1000, 2),
+        (540, 10, 1),  # the test digits
+        (5000, 10, 10),
+        (1499, 10, 2),
+        (3, 10, 1),
+    ],
+)
+def test_every_part_of_a_score_has_enough_images(num_images, num_classes, parts):
+    assert num_score_parts(num_images, num_classes) == parts
+
+
+def test_the_score_of_few_certain_predictions_is_not_low():
+    """140 images, 14 of each of 10 classes: the score is 10, and 6 as a mean over 10 parts."""
+    labels = np.arange(140) % 10
+    sure = np.eye(10)[labels]
+    assert inception_score_splits(sure)[0] < 8
+    pixels = np.random.default_rng(0).integers(0, 256, [140, 2, 2, 1], np.uint8)
+    real = LabeledSamples(pixels, labels)
+    read = Predictions(pixels.reshape(140, 4).astype(np.float32), sure)
+    scores = score_samples(real, real, read, read, reads_classes=True)
+    assert (scores.score, scores.score_parts) == (pytest.approx(10), 1)
+    assert np.isnan(scores.score_std)
+
+
+@pytest.mark.parametrize(("num_images", "num_classes"), [(500, 10), (5000, 10), (1000, 20)])
+def test_parts_of_random_labels_miss_the_score_by_one_percent_at_most(num_images, num_classes):
+    labels = np.random.default_rng(0).integers(0, num_classes, num_images)
+    parts = num_score_parts(num_images, num_classes)
+    score, _ = inception_score_splits(np.eye(num_classes)[labels], parts)
+    assert score == pytest.approx(num_classes, rel=0.011)
