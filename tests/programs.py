@@ -23,7 +23,11 @@ TINY = [
 
 def module_of(name):
     """The module of a program."""
-    others = {"tables": "tools.render_tables"}
+    others = {
+        "tables": "tools.render_tables",
+        "trials": "experiments.exp1_synthesis.trials",
+        "held_share": "experiments.exp3_inpainting.held_share",
+    }
     others |= {experiment: f"experiments.{experiment}.__main__" for experiment in EXPERIMENTS}
     return (COMMANDS | others)[name]
 
