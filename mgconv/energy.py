@@ -82,6 +82,12 @@ class EnergyNet(keras.Model):
         """The scalar of the bottom-up ConvNet, [B]."""
         return self._scalar(self.features(x)[-1])
 
+    def f_of_each(self, *batches: tf.Tensor) -> list[tf.Tensor]:
+        """The scalars of each batch; in one pass, unless a map sees the others of its batch."""
+        if any(norm.sees_batch for norm in self.norms):
+            return [self.f(x) for x in batches]
+        return tf.split(self.f(tf.concat(batches, axis=0)), [x.shape[0] for x in batches])
+
     def call(self, x):
         """The energy U of each image, [B, s, s, C] -> [B]."""
         return self.fixed()(x)

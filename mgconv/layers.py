@@ -44,18 +44,25 @@ def standard_keras() -> Iterator[None]:
         config.set_dtype_policy(policy)
 
 
+SMALL = 2**16  # elements of a matrix that costs nothing
+
+
 class Convolution(keras.layers.Conv2D):
     """A "same" convolution of square maps: the same weights and the same values as Keras's.
 
-    On a map that is hardly larger than the window, each output sees nearly every input. Spelled out
-    as a matrix such a layer is some times faster than a convolution (all layers of the 4 x 4 grid).
+    On a map that is no larger than the window, each output sees nearly every input. Spelled out as
+    a matrix such a layer is some times faster than a convolution (all layers of the 4 x 4 grid). To
+    make the matrix costs as much as hundreds of images, so it has to save half of the products.
     """
 
     def build(self, shape):
         super().build(shape)
         taps = axis_taps(shape[1], self.kernel_size[0], self.strides[0])
-        filled = taps.any(axis=-1).mean() ** 2  # share of the matrix that is no zero
-        self.taps = taps if filled > 0.5 else None
+        side, side_out, window = taps.shape
+        is_filled = taps.any(axis=-1).mean() ** 2 > 0.5  # the others are zeros of the matrix
+        is_small = (side * side_out) ** 2 * shape[-1] * self.filters <= SMALL
+        saves_half = 2 * side**2 <= window**2  # side**2 products for an output, window**2 without
+        self.taps = taps if is_filled and (is_small or saves_half) else None
 
     def fixed(self, fold: Fold = lambda kernel, bias: (kernel, bias)) -> Maps:
         """The layer with the weights as they stand, for a caller that runs it often.
@@ -68,7 +75,7 @@ class Convolution(keras.layers.Conv2D):
         if self.taps is None:
             stride = self.strides[0]
             return lambda x: tf.nn.bias_add(
-                tf.nn.conv2d(tf.cast(x, kernel.dtype), kernel, stride, "SAME"), bias
+                convolution(tf.cast(x, kernel.dtype), kernel, stride), bias
             )
         side, side_out = self.taps.shape[:2]
         channels, filters = kernel.shape[2:]
@@ -87,6 +94,44 @@ class Convolution(keras.layers.Conv2D):
         return self.fixed()(x)
 
 
+def convolution(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
+    """tf.nn.conv2d(x, kernel, stride, "SAME"), with a fast gradient to images of few channels.
+
+    The gradient to three channels is some times slower than its FLOPs. Here it is a convolution
+    that makes stride**2 * C channels, the pixels of a block, at once.
+    """
+    side, channels = x.shape[1], x.shape[3]
+    if channels > 4 or stride == 1 or side % stride or kernel.shape[0] < stride:
+        return tf.nn.conv2d(x, kernel, stride, "SAME")
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradient(dy):
+            blocks = _kernel_of_blocks(kernel, stride, side)
+            dx = tf.nn.depth_to_space(tf.nn.conv2d(dy, blocks, 1, "SAME"), stride)
+            return dx, tf.raw_ops.Conv2DBackpropFilter(
+                input=x, filter_sizes=kernel.shape, out_backprop=dy,
+                strides=[1, stride, stride, 1], padding="SAME",
+            )  # fmt: skip
+
+        return tf.nn.conv2d(x, kernel, stride, "SAME"), gradient
+
+    return convolve(x, kernel)
+
+
+def _kernel_of_blocks(kernel: tf.Tensor, stride: int, side: int) -> tf.Tensor:
+    """What makes the gradient to blocks of pixels of that to a map: [t, t, K, stride^2 C]."""
+    window, _, channels, filters = kernel.shape
+    before = (window - stride) // 2  # of "same" padding
+    reach = max(-(-before // stride), -(-(window - stride - before) // stride))  # in blocks
+    taps = 2 * reach + 1
+    pad = [stride * reach - before, stride * (reach + 1) + before - window]
+    kernel = tf.pad(kernel, [pad, pad, [0, 0], [0, 0]])
+    kernel = tf.reshape(kernel, [taps, stride, taps, stride, channels, filters])
+    kernel = tf.reverse(tf.transpose(kernel, [0, 2, 5, 1, 3, 4]), [0, 1])
+    return tf.reshape(kernel, [taps, taps, filters, stride**2 * channels])
+
+
 def axis_taps(side: int, kernel: int, stride: int) -> np.ndarray:
     """Along one axis, 1 where input i meets output p by tap a of a "same" window: [i, p, a]."""
     side_out = -(-side // stride)
@@ -102,6 +147,8 @@ GAIN = 1.7  # of normalized kernels: about what SiLU takes from the spread of it
 
 class NoNormalization(keras.layers.Layer):
     """None; what the others begin from."""
+
+    sees_batch = False  # whether a map depends on other images of the batch
 
     def fold(self, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The kernel [h, w, C, K] and bias [K] with which a convolution runs."""
@@ -121,6 +168,7 @@ class BatchStatistics(NoNormalization):
     """
 
     frozen: tuple[tf.Tensor, tf.Tensor] | None = None
+    sees_batch = True
 
     def build(self, shape):
         self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones")
@@ -178,7 +226,7 @@ class SpectralKernels(NoNormalization):
 class GroupStatistics(keras.layers.GroupNormalization):
     """Normalizes 32 groups of channels, or as many as divide them, of each image (Wu, He 2018)."""
 
-    fold = NoNormalization.fold
+    fold, sees_batch = NoNormalization.fold, False
 
     def __init__(self):
         super().__init__(epsilon=EPSILON)

@@ -118,8 +118,9 @@ class GridLearner(tf.Module):
         weights = self.net.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
-            # two calls: batch statistics of observed and synthesized images stay apart
-            gap = tf.reduce_mean(self.net.f(observed)) - tf.reduce_mean(self.net.f(synthesized))
+            # batch statistics of observed and synthesized images stay apart
+            f_observed, f_synthesized = self.net.f_of_each(observed, synthesized)
+            gap = tf.reduce_mean(f_observed) - tf.reduce_mean(f_synthesized)
             images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
             loss = self.penalty(self.net.fixed(), images, count, seed) - gap
         gradients = self.whole_batch(tape.gradient(loss, [weight.value for weight in weights]))

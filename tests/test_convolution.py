@@ -14,7 +14,8 @@ from mgconv.recipes import grid_spec
 CASES = [
     (4, 5, 2, True), (2, 3, 1, True), (1, 3, 1, True), (2, 5, 1, True), (3, 3, 1, True),
     (3, 3, 2, False), (4, 4, 2, True), (2, 5, 2, True), (4, 3, 1, False), (8, 5, 2, False),
-    (32, 3, 1, False),
+    (32, 3, 1, False), (8, 3, 2, False), (9, 3, 3, False), (12, 5, 3, False), (6, 2, 2, False),
+    (8, 7, 2, False), (9, 5, 2, False),
 ]  # fmt: skip
 
 
@@ -55,6 +56,30 @@ def test_what_is_folded_into_the_weights_is_that_of_every_channel(side, kernel, 
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+def test_a_matrix_of_many_elements_has_to_save_half_of_the_products():
+    for side, kernel, stride, expected in ((4, 5, 2, False), (2, 3, 1, True), (3, 5, 1, True)):
+        layer = Convolution(64, kernel, stride, "same")
+        layer.build((None, side, side, 64))
+        assert (layer.taps is not None) == expected
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(8, 5, 2), (12, 5, 3), (4, 5, 2)])
+def test_the_gradient_to_few_channels_can_be_differentiated_again(side, kernel, stride):
+    """As the curvature penalty does, to the kernel and to the image."""
+    ours, keras_layer, x = pair_of(side, kernel, stride)
+    found = []
+    for layer in (ours, keras_layer):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            gradient, _ = energy_gradient(
+                lambda x, f=layer: tf.reduce_sum(tf.sin(f(x)), (1, 2, 3)), x
+            )
+            loss = tf.reduce_sum(gradient**2)
+        found.append(outer.gradient(loss, [x, layer.kernel.value]))
+    for value, expected in zip(*found):
+        np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_taps_of_the_paper_s_first_layer_on_4_pixels():

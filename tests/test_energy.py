@@ -306,3 +306,12 @@ def test_a_checkpoint_holds_every_weight(normalization, tmp_path):
     tf.train.Checkpoint(net=other).read(path).assert_consumed().assert_existing_objects_matched()
     for value, expected in zip(values(other), values(net)):
         np.testing.assert_array_equal(value, expected)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_one_pass_over_two_batches_is_two_passes(normalization):
+    """By batch statistics, too, where each batch has its own."""
+    net = EnergyNet(grid_spec("paper", 8, 0.05), 3, normalization=normalization)
+    batches = [tf.random.stateless_uniform([n, 8, 8, 3], [n, 1], -1, 1 / n) for n in (3, 5)]
+    for together, alone in zip(net.f_of_each(*batches), map(net.f, batches), strict=True):
+        np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5)
