@@ -9,7 +9,7 @@ from mgconv.chains import ChainStart, FromCoarser, FromData
 from mgconv.config import Dynamics
 from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
-from mgconv.langevin import energy_gradient
+from mgconv.langevin import ChainInfo, energy_gradient, langevin
 from mgconv.layers import GAIN
 from mgconv.multigrid import GridLearner
 from mgconv.recipes import ENERGY_BASED, RECIPES, SUPERSEDED, GridSpec, grid_spec
@@ -235,6 +235,48 @@ def test_no_two_updates_draw_the_same_noise(build):
     assert (noise[0] != noise[1]).all()
 
 
+@eagerly
+def test_every_grid_of_every_update_and_sample_has_a_seed_of_its_own(build):
+    learner, seeds = build(), []
+    nothing = ChainInfo(*tf.zeros([3]))
+
+    def stay(energy_fn, x0, dynamics, seed, project):
+        seeds.append(tuple(seed.numpy()))
+        return x0, nothing
+
+    for grid in learner.grids:
+        grid.langevin = stay
+    for index in range(2):
+        learner.train_step(batch(0))
+        learner.sample(colors_of(0), SEED + index)
+    assert len(set(seeds)) == len(seeds) == 8
+
+
+def test_images_chains_and_penalty_of_an_update_have_seeds_of_their_own():
+    """Two independent noises of 0.1 add up to 0.1 sqrt(2), twice the same one to 0.2."""
+    seeds = []
+    spy = {"penalty": lambda energy_fn, images, update, seed: seeds.append(seed.numpy()) or 0.0}
+    grid = grid_learner(FromData(), Dynamics(1, 1e-30, 0.1), data_noise=0.1, **spy)
+    grid.langevin = lambda *chain: seeds.append(chain[3].numpy()) or langevin(*chain)
+    gray = tf.zeros([400, 4, 4, C])
+    noisy, _ = grid.update(gray, downsample(gray, 1), SEED)
+    assert float(tf.math.reduce_std(noisy)) == pytest.approx(0.1 * 2**0.5, rel=0.03)
+    assert len(seeds) == 2 and (seeds[0] != seeds[1]).any()
+
+
+def test_the_norm_that_is_logged_is_of_the_gradients_before_they_are_changed():
+    def halved(net, gradients):
+        return [gradient / 2 for gradient in gradients]
+
+    given = batch(0), batch(1, size=2), SEED
+    norms = [
+        float(grid_learner(**changed).update(*given)[1]["gradient_norm"])
+        for changed in ({}, {"change_gradients": halved})
+    ]
+    assert norms[0] == pytest.approx(norms[1])
+    assert norms[0] > 0
+
+
 def test_another_seed_makes_another_model(build):
     first, second = build(seed=0), build(seed=1)
     assert not same(state(first), state(second))
@@ -260,6 +302,17 @@ def test_one_step_cd_starts_from_the_observed_images(build):
     np.testing.assert_array_equal(learner.grids[0].start.samples, observed)
     assert float(scalars["gap/4"]) == 0
     assert float(scalars["contrast/4"]) == 1
+
+
+@eagerly
+def test_one_step_cd_takes_one_step_to_learn_and_as_many_as_single_grid_to_sample(build):
+    """Where the energy is flat, k steps of noise n spread a pixel by n sqrt(k)."""
+    flat = {"drift": 1e-30, "noise": 0.05, "noise_coarse": 1.0, "noise_end": 1.0, "data_noise": 0.0}
+    learner = spied(build(method="cd1", num_langevin_steps=8, **flat))
+    learner.train_step(tf.zeros([B, S, S, C]))
+    assert np.std(learner.grids[0].start.samples) == pytest.approx(0.05, rel=0.2)
+    (samples,) = learner.sample(tf.zeros([B, 1, 1, C]), SEED)
+    assert np.std(samples) == pytest.approx(0.05 * (2 * 8) ** 0.5, rel=0.2)  # of two grids
 
 
 @eagerly
@@ -394,6 +447,19 @@ def test_a_reset_takes_any_number_of_colors(build):
 
 
 # -- averaged weights
+
+
+def test_training_chains_follow_the_weights_that_learn_and_samples_the_averaged_ones():
+    """The averaged energy is flat here, so its chains stay where they are."""
+    averaged = EnergyNet(grid_spec("paper", 4, 0.05), C, normalization="none", activation="silu")
+    averaged.scalar.kernel.assign(tf.zeros_like(averaged.scalar.kernel))
+    grid, coarser = grid_learner(averaged=averaged, average_decay=0.9), batch(1, size=2)
+    x0 = upsample(coarser, S)
+    np.testing.assert_array_equal(grid.synthesize(x0, SEED)[0], x0)
+    expected, _ = langevin(grid.net.fixed(), x0, grid.training_dynamics, SEED)
+    synthesized, _ = grid.update(batch(0), coarser, SEED)
+    np.testing.assert_allclose(synthesized, expected, atol=1e-6)
+    assert np.abs(expected - x0).max() > 0.01
 
 
 @eagerly
