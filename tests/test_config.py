@@ -7,7 +7,7 @@ import typing
 import pytest
 from conftest import refused
 
-from mgconv.config import ACTIVATIONS, NORMALIZATIONS, PIXEL, Config, make_config
+from mgconv.config import ACTIVATIONS, NORMALIZATIONS, PIXEL, Config, Dynamics, make_config
 from mgconv.errors import UserError
 from mgconv.recipes import (
     ENERGY_BASED,
@@ -126,6 +126,15 @@ def test_the_default_recipe_is_bounded_by_construction():
     assert modern.gradient_limit is not None
 
 
+def test_the_papers_recipes_have_nothing_that_is_ours():
+    for recipe in ("paper", "released"):
+        config = make_config(recipe=recipe, scale="full")
+        assert config.data_noise == config.average_decay == config.curvature_penalty == 0
+        assert config.readout_limit is config.gradient_limit is None
+        dynamics = [config.synthesis_dynamics(size) for size in config.learned_sizes]
+        assert dynamics == 3 * [Dynamics(config.num_langevin_steps, config.drift, config.noise)]
+
+
 def test_every_setting_has_a_help_text():
     assert all(len(field.metadata["help"]) > 10 for field in FIELDS.values())
 
@@ -178,6 +187,14 @@ def test_every_bounded_number_is_bounded():
     kinds = {name: typing.get_args(field.type) or (field.type,) for name, field in FIELDS.items()}
     numeric = {name for name, kind in kinds.items() if {int, float} & set(kind)}
     assert numeric - {"grids"} == set(BOUNDED)
+
+
+def test_every_word_is_one_of_a_list_or_names_data_or_a_place():
+    """A new field of words cannot forget its choices."""
+    kinds = {name: typing.get_args(field.type) or (field.type,) for name, field in FIELDS.items()}
+    words = {name for name, kind in kinds.items() if str in kind}
+    data, places = {"dataset", "image_dir", "classes", "split"}, {"data_dir", "cache_dir", "out"}
+    assert words - data - places - {"devices"} == set(CHOSEN)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_parts_of_samples_sorted_by_class_have_all_classes():
     mean, std = inception_score_splits(rows)
     assert mean == pytest.approx(4, rel=0.01)
     assert 0 < std < 0.05
-    assert inception_score_splits(rows) == (mean, std)
+    assert inception_score_splits(rows, seed=0) == (mean, std)
     assert inception_score_splits(rows, seed=1) != (mean, std)
 
 
@@ -147,6 +147,7 @@ def test_moments_do_not_depend_on_blocks():
 # -- kernel distance
 
 
+@pytest.mark.filterwarnings("error")
 def test_the_kernel_distance_of_two_pairs_is_computed_by_hand():
     """D = 1, a = (0, 1), b = (2, 3): k(0, 1) = 1, k(2, 3) = 343; across 1, 1, 27, 64."""
     a, b = np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])
@@ -211,6 +212,12 @@ def test_identical_sets_have_precision_and_recall_1():
     assert precision_recall(x + 1e4, x + 1e4) == (1, 1)
     equal = np.ones([10, 3])
     assert precision_recall(equal, equal.copy()) == (1, 1)
+
+
+def test_equal_images_are_near_whatever_rounding_says():
+    """The nearest neighbor of each real image is its copy, so that all balls are points."""
+    x = np.random.default_rng(0).normal(size=[20, 64])
+    assert precision_recall(np.concatenate([x, x[::-1]]), x, k=1)[0] == 1
 
 
 def test_sets_far_apart_have_precision_and_recall_0():
@@ -306,6 +313,8 @@ X = np.random.default_rng(0).normal(size=[6, 3])
         (lambda: inception_score_splits(np.eye(3)), "needs 10 images: 3"),
         (lambda: inception_score_splits(np.eye(3), 0), "1 or more"),
         (lambda: inception_score(X), "no distribution"),
+        (lambda: inception_score([[0.5, 0.5], [1.5, -0.5]]), "1 of 2 rows are no distribution"),
+        (lambda: inception_score([[0.5, 0.5], [0.6, 0.6]]), "1 of 2 rows are no distribution"),
         (lambda: inception_score(np.ones(3)), "rows"),
         (lambda: inception_score(nan_row()), "1 of 20 rows"),
         (lambda: frechet_distance(X, nan_row()), "1 of 20 rows"),
@@ -447,6 +456,29 @@ def test_wrong_labels_are_not_recognized_and_one_image_repeated_has_no_spread():
     assert score(wrong, real).recognized == pytest.approx(1 / 3)
     same = LabeledSamples(real.images[real.labels], real.labels)
     assert score(same, real).spread == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("reads_classes", "has_a_unit"), [(True, False), (False, True)])
+def test_a_classifier_s_kernel_distance_has_no_unit_and_others_name_no_classes(
+    reads_classes, has_a_unit
+):
+    real, other = labeled(num_each=20), labeled(num_each=20, seed=1)
+    found = []
+    for unit in (1, 3):
+        said = [
+            Predictions(unit * features, probabilities)
+            for features, probabilities in map(by_brightness, (other, real))
+        ]
+        found.append(score_samples(other, real, *said, reads_classes))
+    assert (found[0].kernel != pytest.approx(found[1].kernel)) == has_a_unit
+    assert np.isnan(found[0].recognized) != reads_classes
+
+
+def test_samples_of_half_of_the_classes_are_precise_and_recall_half():
+    real = labeled(num_each=20, num_classes=2)
+    half = LabeledSamples(np.repeat(real.images[::2], 2, axis=0), np.zeros(40, int))
+    scores = score(half, real)
+    assert (scores.precision, scores.recall, scores.coverage) == (1, 0.5, 0.5)
 
 
 def test_labeled_samples_are_chosen_by_class():

@@ -1,10 +1,16 @@
 """The L2-SVM, the CNN on maps: on data whose answers are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from mgconv.evaluation.cnn import classify, joined
+from mgconv.energy import EnergyNet
+from mgconv.evaluation import svm as svm_module
+from mgconv.evaluation.cnn import GridClassifier, _stage, classify, joined
 from mgconv.evaluation.svm import C_GRID, svm
+from mgconv.recipes import Conv, GridSpec
 
 
 def blobs(num, spread=1.0, seed=0):
@@ -52,6 +58,54 @@ def test_the_svm_learns_nothing_from_shuffled_labels():
     assert (svm(features, shuffled, test, seed=0).predictions == expected).mean() < 0.6
 
 
+@pytest.mark.parametrize(("num", "width", "signal", "c"), [(60, 20, 0.5, 3e-4), (200, 3, 1, 0.1)])
+def test_c_is_chosen_by_images_that_the_svm_was_not_trained_on(num, width, signal, c):
+    """Small among many weak features, larger among few strong ones.
+
+    By right answers on its own training images it would be 0.03 in both.
+    """
+    rng, labels = np.random.default_rng(0), np.arange(num) % 2
+    features = rng.normal(size=[num, width])
+    features[:, :10] += signal * (2 * labels - 1)[:, None]
+    assert svm(features, labels, features[:1], seed=0).c == c
+
+
+class Stub:
+    """In place of an SVM: a share of right answers by its C."""
+
+    def __init__(self, c, seed):
+        self.share, self.n_iter_ = (0.5, 0.7, 0.7, 0.6, 0.9, 0.9, 0.9)[C_GRID.index(c)], 0
+
+    def fit(self, features, labels):
+        return self
+
+    def score(self, features, labels):
+        return self.share
+
+    def predict(self, features):
+        return np.rint(features[:, 0]).astype(int)
+
+
+def test_c_is_the_least_of_the_best_before_answers_grow_worse(monkeypatch):
+    """And any number of test images is read, in parts."""
+    monkeypatch.setattr(svm_module, "_make_svm", Stub)
+    features, labels = np.arange(40.0)[:, None] % 5, np.arange(40) % 2
+    result = svm(features, labels, np.repeat(features, 60, axis=0), seed=0)
+    assert result.c == C_GRID[1]
+    expected = Stub(C_GRID[0], 0).predict((np.repeat(features, 60, axis=0) - 2) / 2**0.5)
+    np.testing.assert_array_equal(result.predictions, expected)
+
+
+def test_the_solver_stops_at_its_tolerance(monkeypatch):
+    features, labels = blobs(90, spread=6.0)
+    steps = []
+    for tolerance in (0.5, 1e-9):
+        monkeypatch.setattr(svm_module, "TOLERANCE", tolerance)
+        model = svm_module._make_svm(1.0, 0).fit(features / features.std(axis=0), labels)
+        steps.append(model.n_iter_)
+    assert steps[0] < steps[1]
+
+
 def test_a_solver_that_does_not_converge_is_said(monkeypatch):
     from mgconv.evaluation import svm as module
 
@@ -87,3 +141,49 @@ def test_the_cnn_reads_what_the_maps_show():
     result = classify(lambda x: [[x]], 8, images, labels, test, 2, seed=0)
     assert (result.predictions == expected).mean() > 0.95
     assert result.validation_error < 0.1
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What the CNN was trained with; it is not."""
+    given = {}
+
+    def fit(model, x, y, **more):
+        given.update(more, trained=x)
+        return SimpleNamespace(history={"val_accuracy": [1.0] * 25 + [0.5, 0.75, 0.25]})
+
+    monkeypatch.setattr(GridClassifier, "fit", fit)
+    return given
+
+
+def test_the_cnn_stops_by_labeled_images_that_it_is_not_trained_on(seen):
+    """After a quarter of 100 epochs at least; its error is that of the best epoch from then on."""
+    images, labels = stripes(60, 0)
+    result = classify(lambda x: [[x]], 8, images, labels, images[:1], 2, seed=0)
+    assert (result.validation_error, result.epochs) == (0.25, 28)
+    held, stop = seen["validation_data"][0], seen["callbacks"][0]
+    both = np.concatenate([seen["trained"], held])
+    assert len(np.unique(both, axis=0)) == len(images) and len(held) == 12
+    assert (stop.monitor, stop.start_from_epoch, seen["epochs"]) == ("val_accuracy", 25, 100)
+    assert stop.restore_best_weights
+
+
+def test_nets_that_are_trained_end_to_end_read_test_images_one_by_one(seen):
+    """Their statistics are frozen, and what no map comes from is not trained."""
+    net = EnergyNet(GridSpec(8, (Conv(3, 3, 1),) * 3), 1, normalization="batch")
+    images, labels = stripes(60, 0)
+    classify(lambda x: [net.features(x)], 8, images, labels, images[:1], 2, seed=0, nets=[net])
+    trained = net.features(tf.constant(seen["trained"]))[0]
+    alone = net.features(tf.constant(seen["trained"][:1]))[0]
+    np.testing.assert_allclose(alone, trained[:1], atol=1e-5)
+    is_trained = [layer.trainable for layer in (*net.convolutions, net.scalar)]
+    assert is_trained == [True, True, False, False]
+
+
+def test_a_stage_of_the_cnn_ends_in_the_positive_part_of_what_is_normalized():
+    """Of a standard normal the positive part has the mean 1 / sqrt(2 pi)."""
+    x = tf.random.stateless_normal([50, 8, 8, 2], [0, 0])
+    for layer in _stage(0.9):
+        x = layer(x, training=True)
+    assert float(tf.reduce_min(x)) == 0
+    assert float(tf.reduce_mean(x)) == pytest.approx((2 * np.pi) ** -0.5, rel=0.05)  # borders
