@@ -1,13 +1,15 @@
-"""Score any samples against a data set, as the tables of experiment 1 do.
+"""Score any samples against a data set, as the tables of experiment 1 do, or a classifier.
 
 mgconv evaluate --samples=samples.npz --dataset=digits
 mgconv evaluate --samples=X.npz --dataset=cifar10 --scorer=inception2015 \
     --scorer_path=classify_image_graph_def.pb
 mgconv evaluate --against=held_out --run=runs/photos --scorer=keras --scorer_path=W.npz
+mgconv evaluate --run=runs/digits-all-vat-modern-0
 
 An .npz holds `images` or `arr_0`, and may hold `labels` and `class_names`; an .npy holds images; a
 folder or .zip, pictures of one size. Arrays are [N, S, S, C] or [N, C, S, S], of uint8 or of floats
 on [0, 1] or [-1, 1]. A run trained with --held_out=0.1 is scored against what it did not train on.
+Of a classifier its errors are printed: on images whose labels it had, on others, and on new ones.
 """
 
 import dataclasses
@@ -17,7 +19,13 @@ from typing import Any
 
 from absl import flags
 
-from mgconv.cli.shared.checks import check_data, check_held_out, check_run, check_test_images
+from mgconv.cli.shared.checks import (
+    check_data,
+    check_held_out,
+    check_run,
+    check_test_images,
+    classifies,
+)
 from mgconv.cli.shared.flags import (
     config_for,
     define_config_flags,
@@ -56,6 +64,9 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Prints a table: real training images, the samples; writes it as JSON to --out."""
     asked = given_settings(values)
+    if classifies(values["run"].value):
+        _print_errors(values["run"].value, asked)
+        return
     name, run, out = values["scorer"].value, values["run"].value, asked.pop("out", None)
     weights, is_own = scorer_settings(values, [name]), values["against"].value == "held_out"
     config = _config(asked, run)
@@ -86,11 +97,31 @@ def run(values) -> None:
         _write(Path(out), {"scores": rows, "table": table.to_json(), "scorer": scorer.identity})
 
 
-def _config(asked: dict[str, Any], run: str | None) -> Config:
+def _print_errors(run: str, asked: dict[str, Any]) -> None:
+    """A table of a classifier's errors."""
+    out, config = asked.pop("out", None), _config(asked, run, "classify")
+    check_data(config)
+    start_tensorflow(config.devices)
+    import mgconv
+    from mgconv.evaluation.errors import error_of, images_by_knowledge
+    from mgconv.reporting.scores import error_table
+
+    model, parts = mgconv.load(run), images_by_knowledge(config)
+    rows = [
+        {"images": about, "num_images": len(images), "error": error_of(model, images, about)}
+        for about, images in parts.items()
+    ]
+    table = error_table(rows, config.seed)
+    print(table.markdown())
+    if out:
+        _write(Path(out), {"errors": rows, "table": table.to_json()})
+
+
+def _config(asked: dict[str, Any], run: str | None, task: str = "synthesize") -> Config:
     """Of the data: what is asked for, or the run's own."""
     if run is None:
         return config_for(**asked)
-    config = check_run(run, "synthesize")[0]
+    config = check_run(run, task)[0]
     asked = {n: x for n, x in asked.items() if n != "dataset" or x != config.dataset}
     strange = [f"--{name}" for name in asked if name not in OF_RUN]
     if strange:

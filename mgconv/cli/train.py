@@ -10,7 +10,7 @@ from pathlib import Path
 from mgconv.cli.shared.checks import check_data
 from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
 from mgconv.cli.shared.program import command, main, start_tensorflow
-from mgconv.recipes import METHODS
+from mgconv.recipes import METHODS, Method
 
 define_flags = define_config_flags  # this program has no others
 
@@ -37,9 +37,13 @@ def run(values) -> None:
     learn_all(config, images, folder)
     name = shlex.quote(str(folder))
     print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {name}")
-    masked = METHODS[config.method].masked
-    words = "inpaint --image=photo.png --mask=mask.png" if masked else "sample"
-    print(f"Try it: {command(f'{words} --run={name}')}")
+    print(f"Try it: {command(f'{_to_try(METHODS[config.method])} --run={name}')}")
+
+
+def _to_try(row: Method) -> str:
+    if row.reads_labels:
+        return "evaluate"
+    return "inpaint --image=photo.png --mask=mask.png" if row.masked else "sample"
 
 
 def _wants_suggestions(given: dict) -> bool:

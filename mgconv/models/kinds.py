@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -58,3 +59,15 @@ class FeatureExtractor(Model, Protocol):
     @property
     def norms(self) -> list[BatchStatistics]:
         """The layers whose statistics are to be frozen before features are used, in order."""
+
+    @property
+    def activations(self) -> list[keras.layers.Layer]:
+        """The layers whose outputs are the maps of `grid_features`, in the same order."""
+
+
+@runtime_checkable
+class Classifier(Model, Protocol):
+    """A model that tells the classes of images."""
+
+    def classify(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities of its `labels`, float32 [N, K], of images [N, S, S, C] in [-1, 1]."""

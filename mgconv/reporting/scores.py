@@ -108,6 +108,18 @@ def score_records(row: dict, seed: int | None) -> list[Record]:
     return [Record(name, quantity, *pair, seed) for quantity, pair in values.items()]
 
 
+def error_table(rows: list[dict], seed: int) -> Table:
+    """How often a classifier is wrong: % ± the standard error that so few images leave."""
+    records = []
+    for row in rows:
+        error, num = row["error"], row["num_images"]
+        spread = 100 * (error * (1 - error) / num) ** 0.5
+        records.append(Record(row["images"], "images", num, seed=seed))
+        records.append(Record(row["images"], "error in %", 100 * error, spread, seed))
+    columns = Column("images", ("{:.0f}",)), Column("error in %", ("{:.1f}",))
+    return Table(columns, tuple(records), "images")
+
+
 def score_table(rows: list[dict], scorer: Scorer, reads_classes: bool, seed: int) -> Table:
     """Rows of `score_all` as a table."""
     records = [record for row in rows for record in score_records(row, seed)]

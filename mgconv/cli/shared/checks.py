@@ -12,9 +12,14 @@ from mgconv.recipes import METHODS
 ELSEWHERE = {  # a task that a model cannot do -> what to do instead
     "synthesize": "It fills pictures: see mgconv inpaint.",
     "inpaint": "Give another; of a model a class the folder of one class.",
+    "features": "Give another; of a model a class the folder of one class.",
 }
 
-OTHER_FILES = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npz", ".npy")
+CLASSIFIES = "It classifies pictures: see mgconv evaluate."
+
+FILES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npz", ".npy",
+)  # fmt: skip
 
 
 def check_data(config: Config):
@@ -46,7 +51,7 @@ def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
 
     Args:
         folder: of the run.
-        task: "synthesize" or "inpaint".
+        task: "synthesize", "inpaint" or "features".
 
     Raises:
         UserError: no folder, no run in it, or a model that cannot do this.
@@ -58,10 +63,19 @@ def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
     config, data = read_config(Path(folder))
     row = METHODS[config.method]
     in_parts = config.classes == "each" and row.is_energy_based  # each class has its own model
-    if task not in row.can or (task == "inpaint" and in_parts):
+    by_class = {"inpaint": in_parts, "features": config.classes == "each"}
+    if task not in row.can or by_class.get(task):
         found = f"--method={config.method} --classes={config.classes}"
-        raise UserError(f"The run in {folder} cannot {task}", found, ELSEWHERE[task])
+        remedy = CLASSIFIES if row.reads_labels else ELSEWHERE[task]
+        raise UserError(f"The run in {folder} cannot {task}", found, remedy)
     return config, data
+
+
+def classifies(folder: str | None) -> bool:
+    """Whether the run in a folder is a classifier."""
+    from mgconv.training.records import read_config
+
+    return folder is not None and METHODS[read_config(Path(folder))[0].method].reads_labels
 
 
 def check_held_out(config: Config, folder: str | None) -> None:
@@ -83,22 +97,26 @@ def check_test_images(config: Config) -> None:
     check_data(dataclasses.replace(config, split="test"))
 
 
-def place_of_results(out: str | None, run: str, stem: str) -> str:
-    """Where pictures go, without .png: --out is a folder, or a name that ends in .png.
+def place_of_results(
+    out: str | None, run: str, stem: str, ending: str = ".png", home: str = "samples"
+) -> str:
+    """Where results go, without their ending: --out is a folder, or a name that has it.
 
     Args:
-        out: what a person gave; None: the run's folder of samples.
+        out: what a person gave; None: a folder of the run.
         run: folder of the run.
         stem: of the names in a folder.
+        ending: of the results' names.
+        home: name of that folder of the run.
 
     Raises:
         UserError: a name of another kind of file.
     """
     if out is None:
-        return str(Path(run) / "samples" / stem)
+        return str(Path(run) / home / stem)
     path = Path(out)
-    if path.suffix.lower() == ".png" and not path.is_dir():
+    if path.suffix.lower() == ending and not path.is_dir():
         return str(path.with_suffix(""))
-    if path.suffix.lower() in OTHER_FILES and not path.is_dir():
-        raise UserError("--out is no name of a .png", out, "Give one, or a folder.")
+    if path.suffix.lower() in FILES and not path.is_dir():
+        raise UserError(f"--out is no name of a {ending}", out, "Give one, or a folder.")
     return str(path / stem)
