@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 exp2 exp3 sweep test fuzz lint bench faults stability data tables tensorboard clean help
+.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability data tables tensorboard clean help
 
 $(INSTALLED): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -18,6 +18,9 @@ $(INSTALLED): pyproject.toml
 
 exp1: $(INSTALLED)  ## experiment 1: synthesis; writes runs/exp1/SCALE/report.html
 	$(RUN) experiments.exp1_synthesis --scale=$(SCALE) $(OPTIONS)
+
+trials: $(INSTALLED)  ## as many settings of every method before experiment 1, the best on held-out images; writes results/trials/
+	$(RUN) experiments.exp1_synthesis.trials $(FLAGS)
 
 data: $(INSTALLED)  ## prepare a data set: make data DATASET=cifar10 [DATA_DIR=...] [MANUAL=...]
 	$(BIN)/mgconv prepare $(if $(DATASET),--dataset=$(DATASET)) \

@@ -10,7 +10,10 @@ from mgconv.training.compare import Entry, has_failed
 
 
 def entries(
-    folder: Path, methods: dict[str, tuple[str, ...] | None], settings: dict[str, Any]
+    folder: Path,
+    methods: dict[str, tuple[str, ...] | None],
+    settings: dict[str, Any],
+    own: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Entry]:
     """An entry a method, in sub-folders of `folder`.
 
@@ -18,9 +21,15 @@ def entries(
         folder: of the comparison.
         methods: method -> the classes to train a model of each, or None for all.
         settings: fields of Config that all share.
+        own: method -> fields of Config that it does not share.
     """
+    own = own or {}
     return {
-        method: Entry(config_for(**settings | {"method": method}), folder / method, classes)
+        method: Entry(
+            config_for(**settings | own.get(method, {}) | {"method": method}),
+            folder / method,
+            classes,
+        )
         for method, classes in methods.items()
     }
 

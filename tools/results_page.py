@@ -13,8 +13,10 @@ SUBJECTS = {
     "exp2": "Experiment 2, classification",
     "exp3": "Experiment 3, inpainting",
     "faces-32": "Faces at 32x32",
+    "held-share": "How much of a block must be visible to be held",
     "recipes": "How the recipes were chosen",
     "stability": "Stability of the default recipe",
+    "trials": "Trials before experiment 1",
 }
 GENERATED = "<!-- `make tables` writes this page; edit what_we_see.md instead. -->"
 

@@ -13,6 +13,7 @@ from absl import flags
 
 from experiments.comparison import alarm, end, entries
 from experiments.exp1_synthesis.panels import PANELS, Panel
+from experiments.exp1_synthesis.tried import Choice, chosen
 from mgconv.cli.shared.flags import (
     SHARED_FIELDS,
     compared_methods,
@@ -25,6 +26,7 @@ from mgconv.cli.shared.flags import (
     suffix_of,
 )
 from mgconv.cli.shared.program import main, start_tensorflow
+from mgconv.config import Config
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import DATASETS, load_split
 from mgconv.errors import choose
@@ -49,6 +51,9 @@ def define_flags(values) -> None:
                       flag_values=values)  # fmt: skip
     flags.DEFINE_string("learned_classes", None, "classes that get a model each: names or all "
                         "[the panel's]", flag_values=values)  # fmt: skip
+    flags.DEFINE_bool("chosen", True, "train each method by the settings that trials chose, where "
+                      "results/trials has some of this scale and recipe",
+                      flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num_samples", 5000, "samples to score; never more than test images", 20,
                          flag_values=values)  # fmt: skip
     text = f"networks that score the samples, classifier and another: {scorers_as_text()}"
@@ -69,7 +74,7 @@ def run(values) -> None:
     asked = values["datasets"].value or ([settings["dataset"]] if "dataset" in settings else None)
     suffix = suffix_of(asked)
     panels = {name: _panel(name, values) for name in asked or ["photos", "digits"]}
-    plans = {name: _settings(panel, settings) for name, panel in panels.items()}
+    plans = {name: one_budget(panel.fields(settings)) for name, panel in panels.items()}
     start_tensorflow(settings.get("devices"))
     from mgconv.evaluation.scorers.table import make_scorer
 
@@ -78,8 +83,14 @@ def run(values) -> None:
         for name in values["scorers"].value
     }
     scorers = Scorers(scorers, values["num_samples"].value)
+    choices = {  # what a person gives is not overridden
+        name: chosen(name, plan.get("recipe", Config.recipe), plan["scale"], settings)
+        for name, plan in plans.items()
+        if values["chosen"].value
+    }
     prepared = {  # what is wrong with any of them is reported before hours of training
-        name: prepare(panel, plans[name], folder / name, scorers) for name, panel in panels.items()
+        name: prepare(panel, plans[name], folder / name, scorers, choices.get(name, {}))
+        for name, panel in panels.items()
     }
     report = Report(folder, "Experiment 1: synthesis and diagnosis", suffix)
     report.text(
@@ -123,21 +134,25 @@ class Prepared(NamedTuple):
     systems: dict[str, Entry]
     training: ImageSet
     test: ImageSet | None  # where samples are scored
+    choices: dict[str, Choice]  # of trials, by method
 
 
-def prepare(panel: Panel, settings: dict, folder: Path, scorers: Scorers) -> Prepared:
+def prepare(
+    panel: Panel, settings: dict, folder: Path, scorers: Scorers, choices: dict[str, Choice]
+) -> Prepared:
     """Loads the images of a panel, and scores real ones."""
     from experiments.exp1_synthesis.tables import rehearse
 
     classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
-    systems = entries(folder, classes, settings)
+    own = {method: choice.settings for method, choice in choices.items()}
+    systems = entries(folder, classes, settings, own)
     config = systems["multigrid"].config
     training = load_split(config)
     systems = {m: without_tiny_classes(entry, training) for m, entry in systems.items()}
     test = load_split(config, "test") if panel.scored else None
     if test:
         rehearse(systems, training, test, folder, config, scorers)
-    return Prepared(panel, systems, training, test)
+    return Prepared(panel, systems, training, test, choices)
 
 
 def run_panel(name: str, ready: Prepared, folder: Path, report, scorers: Scorers) -> dict:
@@ -146,13 +161,14 @@ def run_panel(name: str, ready: Prepared, folder: Path, report, scorers: Scorers
     Returns:
         What results.json keeps of it.
     """
-    from experiments.exp1_synthesis.tables import add_tables, draw_all
+    from experiments.exp1_synthesis.tables import Made, add_tables, draw_all
 
-    panel, systems, training, test = ready
+    panel, systems, training, test, choices = ready
     config = systems["multigrid"].config
     facts = {method: train_or_reuse(entry, training) for method, entry in systems.items()}
     _describe(report, name, panel, config, training, facts)
-    kept = {"config": dataclasses.asdict(config), "models": facts}
+    trials = {method: choice.about for method, choice in choices.items()}
+    kept = {"config": dataclasses.asdict(config), "models": facts, "trials": trials}
     learned = {m: entry for m, entry in systems.items() if not has_failed(facts[m])}
     alarm(report, facts, f" on {name}")
     if "multigrid" not in learned:
@@ -162,7 +178,8 @@ def run_panel(name: str, ready: Prepared, folder: Path, report, scorers: Scorers
     folders = {method: entry.folder for method, entry in learned.items()}
     kept |= add_figures(report, name, folders, samples, training, test, config)
     if test:
-        kept |= add_tables(report, samples, facts, training, test, folder, config, scorers.scorers)
+        made = Made(samples, facts, trials)
+        kept |= add_tables(report, made, training, test, folder, config, scorers.scorers)
     return kept
 
 
@@ -175,16 +192,8 @@ def _describe(report, name, panel, config, training, facts) -> None:
     )
 
 
-def _settings(panel: Panel, settings: dict) -> dict:
-    own = panel.settings.get(settings["scale"], {})
-    place = panel.place(settings.get("image_dir"))
-    settings = {key: value for key, value in settings.items() if key != "image_dir"}
-    settings = {"classes": panel.classes} | own | settings | {"dataset": panel.dataset} | place
-    return one_budget(settings)
-
-
 def add_figures(report, dataset, learned, samples, training, test, config) -> dict:
-    """Figures 1 to 5 of one data set, and the diagnosis of its multi-grid model."""
+    """Figures 1 to 5 of one data set, and the diagnosis of its models."""
     import mgconv
     from experiments.exp1_synthesis import diagnosis, figures
     from mgconv.reporting import pictures
@@ -202,11 +211,16 @@ def add_figures(report, dataset, learned, samples, training, test, config) -> di
     picture, caption, facts = figures.diversity(system, silent, seed)
     report.figure(f"{name}-5-diversity", picture, caption)
     report.figure(f"{name}-6-health", *figures.health(energy_based, training.some(1000)))
-    subject = diagnosis.Subject.of(learned["multigrid"], training, test)
     kept = {"diversity": facts}
-    for title, draw in diagnosis.FIGURES.items():
-        picture, caption, kept[title] = draw(subject, seed)
-        report.figure(f"{name}-{title}", picture, caption)
+    subjects = {
+        method: diagnosis.Subject.of(learned[method], training, test)
+        for method in diagnosis.DIAGNOSED
+        if method in learned
+    }
+    for title, (method, draw) in diagnosis.FIGURES.items():
+        if method in subjects:
+            picture, caption, kept[title] = draw(subjects[method], seed)
+            report.figure(f"{name}-{title}", picture, caption)
     return {"diagnosis": kept}
 
 

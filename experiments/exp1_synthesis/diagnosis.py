@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mgconv.chains import Persistent
 from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation.diagnosis import chain_energies, nearest
 from mgconv.io.images import to_float, to_uint8
@@ -12,6 +13,7 @@ from mgconv.models import MultigridModel, PerClassModel, load
 from mgconv.reporting.pictures import labeled_strips, to_picture
 
 NUM = 16  # chains of a strip
+NUM_COMPARED = 64  # images whose nearest training images are looked for
 FACTORS = (1, 10, 100)  # of the trained number of Langevin steps
 
 
@@ -84,30 +86,54 @@ def long_chains(subject: Subject, seed: int):
 
 def memory(subject: Subject, seed: int):
     """Samples above the training images nearest to them."""
-    _, model, images, test = subject
-    samples = to_uint8(model.synthesize(np.zeros(64, int), seed))
-    where, distances = nearest(samples, images.pixels)
-    if test is None:
-        some = np.sort(np.random.default_rng(seed).permutation(len(images))[:64])
-        name, usual = "training images and others of them", nearest(
-            images.pixels[some], images.pixels, own=some
-        )[1]  # fmt: skip
-    else:
-        new = test.pixels[np.isin(test.labels, np.unique(images.labels))][:64]
-        name, usual = "real test images and training images", nearest(new, images.pixels)[1]
-    facts = {"samples": float(distances.mean()), "real": float(usual.mean())}
-    facts["contrast"] = float(to_float(samples).std() / to_float(images.some(1000)).std())
-    strips = {
-        "samples": samples[:NUM],
-        "the training image nearest to each": images.pixels[where[:NUM]],
-    }
+    samples = to_uint8(subject.model.synthesize(NUM_COMPARED, seed))
+    picture, words, facts = _beside_nearest("samples", samples, subject, seed)
+    return picture, f"Memory. Look for: samples that are no copies. {words}", facts
+
+
+def persistent_chains(subject: Subject, seed: int):
+    """The pool of persistent CD above the training images nearest to its chains."""
+    start = subject.model.learner.grids[-1].start
+    assert isinstance(start, Persistent)
+    visits = int(start.num_visits)
+    pool = start.pool[: min(visits, start.num_slots)].numpy()  # no slot without a chain
+    chains = pool.reshape(-1, *pool.shape[2:])
+    rows = np.random.default_rng(seed).permutation(len(chains))[:NUM_COMPARED]
+    picture, words, facts = _beside_nearest("pool", to_uint8(chains[rows]), subject, seed)
+    facts["visits"] = visits / start.num_slots
     caption = (
-        "Memory. Look for: samples that are no copies. Mean distance to the nearest training image "
-        f"{facts['samples']:.2f}; between {name} {facts['real']:.2f}. A model that stores images "
-        "is far below, but so is one of low contrast, which lies near to everything: here it is "
-        f"{facts['contrast']:.2f} of the data's."
+        "Persistent CD's pool: chains that started from training images and were visited "
+        f"{facts['visits']:.1f} times each. Look for: whether they still are those images. {words}"
     )
-    return labeled_strips(strips, NUM, 48), caption, facts
+    return picture, caption, facts
+
+
+def _beside_nearest(name: str, shown: np.ndarray, subject: Subject, seed: int):
+    """Images, uint8 [N, S, S, C], above the training images nearest to them; words; numbers."""
+    images, test = subject.images, subject.test
+    if test is None:
+        own = np.sort(np.random.default_rng(seed).permutation(len(images))[:NUM_COMPARED])
+        real, others = images.pixels[own], "training images and others of them"
+    else:
+        own, others = None, "real test images and training images"
+        real = test.pixels[np.isin(test.labels, np.unique(images.labels))][:NUM_COMPARED]
+    where, distances = nearest(shown, images.pixels)
+    _, second = nearest(shown, images.pixels, own=where)
+    facts = {
+        name: float(distances.mean()),
+        "real": float(nearest(real, images.pixels, own=own)[1].mean()),
+        "nearest over second": float(np.mean(distances / np.maximum(second, 1e-6))),
+        "contrast": float(to_float(shown).std() / to_float(images.some(1000)).std()),
+    }
+    strips = {name: shown[:NUM], "the training image nearest to each": images.pixels[where[:NUM]]}
+    words = (
+        f"Mean distance to the nearest training image {facts[name]:.2f}, "
+        f"{facts['nearest over second']:.2f} of that to the second nearest; between {others} "
+        f"{facts['real']:.2f}. Stored images are far below in both, but so is one of low contrast "
+        f"in the first, which lies near to everything: here it is {facts['contrast']:.2f} of the "
+        "data's."
+    )
+    return labeled_strips(strips, NUM, 48), words, facts
 
 
 def unseen_colors(subject: Subject, seed: int):
@@ -140,9 +166,11 @@ def _farthest(known: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
     return lattice[chosen], gaps[chosen]
 
 
-FIGURES = {
-    "7-energy": energy,
-    "8-long-chains": long_chains,
-    "9-memory": memory,
-    "10-unseen-colors": unseen_colors,
+FIGURES = {  # name -> method, its figure
+    "7-energy": ("multigrid", energy),
+    "8-long-chains": ("multigrid", long_chains),
+    "9-memory": ("multigrid", memory),
+    "10-unseen-colors": ("multigrid", unseen_colors),
+    "11-persistent-chains": ("pcd", persistent_chains),
 }
+DIAGNOSED = ("multigrid", "pcd")

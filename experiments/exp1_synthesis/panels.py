@@ -25,6 +25,8 @@ class Panel:
         methods: trained by default.
         scored: in a table beside the paper's table 1.
         settings: of a scale, where it differs from the scale's own.
+        tried: classes of the trials before the experiment; None for a model of all.
+        judge: scorer of these trials.
     """
 
     about: str
@@ -36,6 +38,14 @@ class Panel:
     methods: tuple[str, ...] = ("multigrid",)
     scored: bool = False
     settings: dict[str, dict] = dataclasses.field(default_factory=dict)
+    tried: tuple[str, ...] | None = None
+    judge: str = "keras"
+
+    def fields(self, settings: dict) -> dict:
+        """Fields of Config: the panel's own for the scale, those given, where the images are."""
+        own, place = self.settings.get(settings["scale"], {}), self.place(settings.get("image_dir"))
+        settings = {key: value for key, value in settings.items() if key != "image_dir"}
+        return {"classes": self.classes} | own | settings | {"dataset": self.dataset} | place
 
     def place(self, image_dir: str | None) -> dict[str, str]:
         """The settings that say where the images are."""
@@ -63,11 +73,12 @@ PANELS = {
     "digits": Panel(
         "scikit-learn's digits", "digits", classes="each", compared=("1", "3", "8"),
         methods=ENERGY_BASED, scored=True,
-        settings={"quick": {"minutes": 0.28, "batch_size": 32}},
+        settings={"quick": {"minutes": 0.28, "batch_size": 32}}, tried=("1", "3", "8"),
+        judge="classifier",
     ),
     "cifar10": Panel(
         "CIFAR-10", "cifar10", classes="each", learned=_FIRST_THREE, compared=_FIRST_THREE,
-        methods=TABLE, scored=True, settings={"cpu": _MINUTES},
+        methods=TABLE, scored=True, settings={"cpu": _MINUTES}, tried=("automobile",),
     ),
     "svhn_cropped": Panel("SVHN digits", "svhn_cropped", settings={"cpu": _MINUTES}),
     "celeb_a": Panel("CelebA faces", "celeb_a"),

@@ -3,6 +3,7 @@
 import dataclasses
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,24 @@ from mgconv.training.compare import Entry, has_failed
 
 MORE = (
     dataclasses.replace(COST, heading="models x updates / seconds"),
+    Column("chosen in trials", ("{trials}",), "note"),
     Column("parameters a model", ("{:,.0f}",), "note"),
     Column("project page: Inception score, CIFAR-10", ("{reported:.3f}",), "paper"),
 )
+
+
+class Made(NamedTuple):
+    """What was made of every method.
+
+    Attributes:
+        samples: method -> LabeledSamples.
+        facts: what it cost, or that it failed.
+        trials: by which settings, and of how many it was the best; of some methods.
+    """
+
+    samples: dict[str, LabeledSamples]
+    facts: dict[str, dict]
+    trials: dict[str, str]
 
 
 def draw_all(learned: dict[str, Entry], like, most: int, seed: int) -> dict[str, LabeledSamples]:
@@ -74,13 +90,12 @@ def rehearse(systems: dict[str, Entry], training, test, folder: Path, config, sc
         score_all({REFERENCE: real}, scorer, name == "classifier", cache)
 
 
-def add_tables(report, samples, facts, training, test, folder, config, scorers) -> dict:
+def add_tables(report, made: Made, training, test, folder, config, scorers) -> dict:
     """A table a scorer: over all classes, then over those that all methods were trained on.
 
     Args:
         report: gets the tables.
-        samples: method -> LabeledSamples.
-        facts: method -> what it cost, or that it failed.
+        made: samples of every method, and what they cost.
         training: labeled training images, an ImageSet; the classifier is trained on them.
         test: real test images, an ImageSet.
         folder: of the panel.
@@ -90,7 +105,7 @@ def add_tables(report, samples, facts, training, test, folder, config, scorers) 
     Returns:
         What results.json keeps: by scorer, rows as numbers and as a table.
     """
-    named = {TITLES[method]: drawn for method, drawn in samples.items()}
+    named = {TITLES[method]: drawn for method, drawn in made.samples.items()}
     class_sets = sorted({tuple(np.unique(s.labels)) for s in named.values()}, key=len, reverse=True)
     sets = [_systems(named, list(labels), training, test, config.seed) for labels in class_sets]
     kept = {}
@@ -101,20 +116,23 @@ def add_tables(report, samples, facts, training, test, folder, config, scorers) 
         cache = cache_root(config.cache_dir) / "predictions"
         rows = [row for systems in sets for row in score_all(systems, scorer, reads_classes, cache)]
         columns = (*score_columns(scorer, reads_classes), *MORE)
-        table = Table(columns, tuple(_records(rows, facts, config.seed)))
+        table = Table(columns, tuple(_records(rows, made, config.seed)))
         report.table(table)
         kept[name] = {"identity": scorer.identity, "scores": rows, "table": table.to_json()}
     return {"scorers": kept}
 
 
-def _records(rows: list[dict], facts: dict, seed: int) -> list[Record]:
+def _records(rows: list[dict], made: Made, seed: int) -> list[Record]:
     """Scores, costs, what the project page reports; a method that failed is a row, too."""
-    spent = {TITLES[method]: found for method, found in facts.items()}
+    spent = {TITLES[method]: found for method, found in made.facts.items()}
+    trials = {TITLES[method]: found for method, found in made.trials.items()}
     records = []
     for row in rows:
         name = row["system"]
         records += score_records(row, seed) + cost_records(name, spent.get(name), seed)
         records.append(Record(name, "parameters a model", _parameters(spent.get(name)), seed=seed))
+        tried = trials.get(name, "no trials") if name in spent else None
+        records.append(Record(name, "trials", tried, seed=seed))
         records.append(Record(name, "reported", _reported(name), seed=seed))
     failed = [name for name, found in spent.items() if has_failed(found)]
     return records + [Record(name, "classes", "diverged", seed=seed) for name in failed]

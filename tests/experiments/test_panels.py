@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.exp1_synthesis.panels import PANELS, Panel
-from experiments.exp1_synthesis.tables import MORE, _records
+from experiments.exp1_synthesis.tables import MORE, Made, _records
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import DATASETS, labels_of
 from mgconv.errors import UserError
@@ -23,7 +23,7 @@ class Named:
 
 
 SCORES = SynthesisScores(
-    300, 2.5, 0.1, 0.9, 0.8, 12.3, -0.0004, 0.001, 0.7, 0.6, density=0.8, coverage=0.5
+    300, 2.5, 0.1, 0.9, 0.8, 12.3, -0.0004, 0.001, 0.7, 0.6, 0.8, 0.5, score_parts=2
 )._asdict()
 
 
@@ -72,21 +72,24 @@ def test_a_method_that_diverged_stays_a_row():
         "pcd": {"failed": {"failed": "Training diverged: ..."}},
     }
     columns = (*score_table([], Named, True, 0).columns, *MORE)
-    _, cells = Table(columns, tuple(_records(rows, facts, 0))).cells()
-    assert cells[0][-3:] == ["1 x 5 / 2 s", "1,024", "6.565"]
-    assert cells[1] == ["Persistent CD", "diverged", *"-" * 13]
+    made = Made({}, facts, {"multigrid": "drift=0.04, of 4 x 2 min"})
+    _, cells = Table(columns, tuple(_records(rows, made, 0))).cells()
+    assert cells[0][-4:] == ["1 x 5 / 2 s", "drift=0.04, of 4 x 2 min", "1,024", "6.565"]
+    assert cells[1] == ["Persistent CD", "diverged", *"-" * 14]
 
 
 def test_cells_have_their_uncertainties_and_the_reference_has_no_distance():
     row = {"system": "WGAN", "classes": 3} | SCORES
     rows = [row, row | {"system": "Real images (test)"}, row | {"recognized": float("nan")}]
-    _, [cells, reference, unrecognized] = score_table(rows, Named, True, 0).cells()
+    rows.append(row | {"score_std": float("nan"), "score_parts": 1})
+    _, [cells, reference, unrecognized, whole] = score_table(rows, Named, True, 0).cells()
     assert cells[3:] == [
         "2.50 ± 0.10", "90.0%", "0.80", "12.3", "-0.40 ± 1.00", "0.70", "0.60", "0.80",
         "0.50",
     ]  # fmt: skip
     assert reference[6:] == ["reference", *"-" * 5]
     assert unrecognized == [*cells[:4], "-", *cells[5:]]
+    assert whole == [*cells[:3], "2.50", *cells[4:]]
 
 
 def images_of(num, seed=0):
