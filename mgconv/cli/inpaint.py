@@ -36,6 +36,7 @@ def run(values) -> None:
     from mgconv.datasets.decoding import read_picture
     from mgconv.evaluation.inpainting import check_mask, hidden_by, inpaint_picture
     from mgconv.io.images import save_png
+    from mgconv.langevin import derived_seed
 
     folder, image, mask, num, seed, out = (values[name].value for name in (
         "run", "image", "mask", "num", "seed", "out"))  # fmt: skip
@@ -55,7 +56,8 @@ def run(values) -> None:
     system = mgconv.load(Path(folder))
     for index in range(num):
         path = f"{place}-{index}.png" if num > 1 else f"{place}.png"
-        save_png(path, inpaint_picture(system, pixels, visible, seed + index))
+        own = derived_seed(seed, index)
+        save_png(path, inpaint_picture(system, pixels, visible, own))
         print(path, flush=True)
 
 

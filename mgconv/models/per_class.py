@@ -1,12 +1,17 @@
 """A model a class."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mgconv.config import Config
 from mgconv.datasets.image_set import Labels, asked_labels
+from mgconv.langevin import derived_seed
 from mgconv.models.multigrid import MultigridModel
+from mgconv.models.saved import save_model, tensors_of
 
 ReadClass = Callable[[int, MultigridModel | None], MultigridModel]
 
@@ -16,7 +21,7 @@ class PerClassModel:
 
     Args:
         config: of the run.
-        class_names: of the data set; labels are their indices.
+        data: facts of the run's data; labels are indices of its `class_names`.
         trained: -> the classes that are trained so far.
         read: (label, the model of another class, or None) -> that class's model, by the same
             learner where there is one.
@@ -27,11 +32,11 @@ class PerClassModel:
     def __init__(
         self,
         config: Config,
-        class_names: list[str],
+        data: dict[str, Any],
         trained: Callable[[], list[int]],
         read: ReadClass,
     ):
-        self.config, self.class_names = config, class_names
+        self.config, self.data, self.class_names = config, data, data["class_names"]
         self._trained, self._read = trained, read
         self._model: MultigridModel | None = None
 
@@ -60,10 +65,19 @@ class PerClassModel:
             return self.of_class(self.labels[0]).synthesize(0)
         parts = {}
         for label in np.unique(labels):
-            rows = np.flatnonzero(labels == label)
-            parts[label] = rows, self.of_class(label).synthesize(len(rows), seed + int(label))
+            rows, own = np.flatnonzero(labels == label), derived_seed(seed, int(label))
+            parts[label] = rows, self.of_class(label).synthesize(len(rows), own)
         shape = next(iter(parts.values()))[1].shape[1:]
         images = np.empty([len(labels), *shape], np.float32)
         for rows, samples in parts.values():
             images[rows] = samples
         return images
+
+    def save(self, folder: str | os.PathLike, about: dict[str, Any] | None = None) -> None:
+        """As `MultigridModel.save`: all classes in one file."""
+        tensors: dict[str, np.ndarray] = {}
+        for label in self.labels:
+            model, name = self.of_class(label), self.class_names[label]
+            samples = model.synthesize(model.learner.batch_size)
+            tensors |= tensors_of(model.learner, samples, f"{name}/")
+        save_model(Path(folder).expanduser(), self.config, self.data, tensors, about or {})

@@ -132,3 +132,11 @@ def test_results_go_into_a_folder_or_have_the_name_of_a_png(
     (run / "samples/photo-filled.png").unlink(missing_ok=True)
     told = refusal("inpaint", "--run=run", "--image=photo.png", "--mask=mask.png", "--out=x.jpg")
     assert told == "--out is no name of a .png: x.jpg. Give one, or a folder."
+
+
+def test_fillings_of_two_seeds_share_none(fill, photo, square):
+    """The second of seed 0 is not the first of seed 1."""
+    first, second = fill(photo, square, "--num=2", "--seed=0").values()
+    other, last = fill(photo, square, "--num=2", "--seed=1").values()
+    names = {x.tobytes() for x in (first, second, other, last)}
+    assert len(names) == 4
