@@ -12,7 +12,7 @@ from mgconv.energy import EnergyNet
 from mgconv.grids import downsample, masked_downsample, upsample
 from mgconv.langevin import ChainInfo, EnergyFn, fold_in, langevin
 
-HELD_SHARE = 0.25  # of a block's pixels: so much visible, its mean is held while holes are filled
+HELD_SHARE = 0.25  # chosen on training images held out: results/held-share
 
 
 class GridLearner(tf.Module):
@@ -148,6 +148,9 @@ class GridLearner(tf.Module):
 class MultigridLearner(tf.Module):
     """Algorithm 1 over the grids that have a net; with the top grid alone, each of its baselines.
 
+    Attributes:
+        held_share: of a coarse pixel's block; so much visible, it is held while holes are filled.
+
     Args:
         grids: learners from coarse to fine.
         seed: of all chains.
@@ -157,7 +160,7 @@ class MultigridLearner(tf.Module):
 
     def __init__(self, grids: list[GridLearner], seed: int, colors, reference):
         super().__init__()
-        self.grids, self.batch_size = grids, len(reference)
+        self.grids, self.batch_size, self.held_share = grids, len(reference), HELD_SHARE
         self.update_count = tf.Variable(0, dtype=tf.int64)
         self.seed = tf.Variable([seed, 0], dtype=tf.int32)
         # the number of colors may differ from model to model
@@ -238,7 +241,7 @@ class MultigridLearner(tf.Module):
         """`sample` as devices do it side by side."""
         samples = [colors]
         for index, grid in enumerate(self.grids):
-            begin, hold = _known(images, visible, grid.size, HELD_SHARE)
+            begin, hold = _known(images, visible, grid.size, self.held_share)
             x0 = begin(upsample(samples[-1], grid.size))
             samples.append(grid.synthesize(x0, fold_in(seed, index), hold)[0])
         return samples[1:]

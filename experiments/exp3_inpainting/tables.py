@@ -20,6 +20,7 @@ from mgconv.evaluation.inpainting import (
     measure,
 )
 from mgconv.io.files import replacing
+from mgconv.langevin import derived_seed
 from mgconv.recipes import TITLES
 from mgconv.reporting.cells import Column, Record
 from mgconv.reporting.pictures import labeled_strips
@@ -41,6 +42,7 @@ ABOUT = (
 FIGURE_6 = "Figure 6. Look for: filled regions that fit what is around them, and no seam."
 NUM_SHOWN = 12
 SEED_OF_MASKS = 7
+FORMAT = 2  # of what is kept: another where a system fills in another way
 
 
 class Filled(NamedTuple):
@@ -63,7 +65,8 @@ def fill_all(
     visible = {m: draw(len(pixels), pixels.shape[1], SEED_OF_MASKS) for m, draw in MASKS.items()}
     masked = {m: np.where(known, pixels, 128).astype(np.uint8) for m, known in visible.items()}
     found = {"original": pixels, "masked": masked, "filled": {}}
-    asked = f"{zlib.crc32(np.ascontiguousarray(pixels)):08x} {num_chains} {seed} {SEED_OF_MASKS}"
+    asked = f"{FORMAT} {zlib.crc32(np.ascontiguousarray(pixels)):08x} {num_chains} {seed}"
+    asked += f" {SEED_OF_MASKS}"
     for name, (weights, make) in _systems(learned).items():
         make = functools.cache(make)  # loaded once, and only where something is not kept
         for mask, known in visible.items():
@@ -115,7 +118,7 @@ def _fill(system, pixels, visible, num_chains, seed) -> Filled:
     num_chains = num_chains if system.is_random else 1
     total, squares, first = 0.0, 0.0, None
     for chain in range(num_chains):
-        x = system.inpaint(masked, visible, seed + chain)
+        x = system.inpaint(masked, visible, derived_seed(seed, chain))
         first = x if first is None else first
         total, squares = total + x, squares + x[:NUM_SHOWN] ** 2
     mean = total / num_chains
