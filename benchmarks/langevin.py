@@ -2,8 +2,10 @@
 
 python -m benchmarks.langevin --recipes=paper,released,modern --width=1
 python -m benchmarks.langevin --variants=float32,jit_compile,bfloat16
+python -m benchmarks.langevin --recipes=modern --scale=quick --batch_sizes=4,8,16,32,64
 """
 
+import dataclasses
 import itertools
 import statistics
 
@@ -16,7 +18,7 @@ from mgconv.config import Config
 from mgconv.errors import choose
 from mgconv.recipes import RECIPES
 
-FIELDS = ("nets", "grids", "width", "batch_size", "num_langevin_steps")
+FIELDS = ("scale", "nets", "grids", "width", "batch_size", "num_langevin_steps")
 PRODUCT = 2048  # rows and columns of the matrices
 VARIANTS = {
     "float32": {}, "jit_compile": {"jit_compile": True}, "bfloat16": {"mixed_precision": "bfloat16"}
@@ -28,6 +30,8 @@ def define_flags(values) -> None:
     define_recipes(values)
     flags.DEFINE_integer("channels", 3, "of the images", 1, flag_values=values)
     flags.DEFINE_list("variants", ["float32"], f"of {', '.join(VARIANTS)}", flag_values=values)
+    flags.DEFINE_list("batch_sizes", None, "batches to compare instead of variants; writes "
+                      "batches.json", flag_values=values)  # fmt: skip
 
 
 def define_recipes(values) -> None:
@@ -47,23 +51,28 @@ def configs_of(values) -> list[Config]:
 def run(values) -> None:
     """Prints a table: seconds a Langevin step, GFLOP/s, share of the matrix product's."""
     configs, channels = configs_of(values), values["channels"].value
-    variants = [choose("variant", name, VARIANTS) for name in values["variants"].value]
+    batches = values["batch_sizes"].value or []
+    variants = {
+        name: VARIANTS[choose("variant", name, VARIANTS)] for name in values["variants"].value
+    }
+    if batches:
+        variants = {f"batch {size}": {"batch_size": int(size)} for size in batches}
     start_tensorflow()
     chains = {
-        f"{config.recipe}, grid {size}, {variant}": (config, size, VARIANTS[variant])
-        for config, variant in itertools.product(configs, variants)
+        f"{config.recipe}, grid {size}, {name}": (dataclasses.replace(config, **change), size)
+        for config, (name, change) in itertools.product(configs, variants.items())
         for size in config.learned_sizes
     }
-    tasks = {n: chain(c, size, channels, **how) for n, (c, size, how) in chains.items()}
+    tasks = {name: chain(*of, channels) for name, of in chains.items()}
     seconds = turns.measure(tasks | {"matrix product": matrix_product()}, values["rounds"].value)
-    work = {name: flops(config, size, channels) for name, (config, size, _) in chains.items()}
+    work = {name: flops(*of, channels) for name, of in chains.items()}
     work["matrix product"] = 2 * PRODUCT**3
     rates = {n: [work[n] / s / 1e9 for s in times] for n, times in seconds.items()}
     steps = configs[0].num_langevin_steps
     turns.report(
         values["out"].value,
-        "langevin",
-        f"Chains, {about(configs[0])}, counted as direct convolutions",
+        "batches" if batches else "langevin",
+        f"Chains, {about(configs[0], ', '.join(batches))}, counted as direct convolutions",
         ["chain", "GFLOP/s", "of the matrix product", "seconds a Langevin step"],
         [
             [
@@ -78,22 +87,22 @@ def run(values) -> None:
     )
 
 
-def about(config) -> str:
+def about(config, batch: str = "") -> str:
     """Settings that all chains of a table share."""
     return (
-        f"width {config.width:g}, batch {config.batch_size}, "
+        f"width {config.width:g}, batch {batch or config.batch_size}, "
         f"{config.num_langevin_steps} Langevin steps"
     )
 
 
-def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="float32"):
+def chain(config, size: int, channels: int):
     """A chain of one grid as a function without arguments."""
     import tensorflow as tf
 
     from mgconv.langevin import langevin
 
-    net, x0 = make_net(config, size, channels, mixed_precision), start(config, size, channels)
-    run_chain = tf.function(langevin, jit_compile=True) if jit_compile else langevin
+    net, x0 = make_net(config, size, channels), start(config, size, channels)
+    run_chain = tf.function(langevin, jit_compile=True) if config.jit_compile else langevin
 
     @tf.function(autograph=False)
     def whole():
@@ -102,13 +111,13 @@ def chain(config, size: int, channels: int, jit_compile=False, mixed_precision="
     return lambda: whole().numpy()
 
 
-def make_net(config, size: int, channels: int, mixed_precision: str = "float32"):
+def make_net(config, size: int, channels: int):
     """The net of one grid."""
     from mgconv.energy import EnergyNet
 
     spec = config.spec(size)
-    settings = (config.normalization, config.activation, config.reference_sigma, mixed_precision)
-    return EnergyNet(spec, channels, 0, *settings)
+    settings = (config.normalization, config.activation, config.reference_sigma)
+    return EnergyNet(spec, channels, 0, *settings, config.mixed_precision)
 
 
 def start(config, size: int, channels: int):
