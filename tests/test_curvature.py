@@ -11,6 +11,7 @@ from mgconv.curvature import EVERY, curvature, curvature_penalty
 from mgconv.energy import EnergyNet
 from mgconv.multigrid import GridLearner
 from mgconv.recipes import grid_spec
+from mgconv.training.build import build_learner
 
 SHAPE = (4, 4, 4, 1)
 SEED = tf.constant([1, 2])
@@ -66,6 +67,15 @@ def penalty_of(f, x, update=0, weight=2.0, drift=0.02):
 def test_only_what_comes_near_to_overshooting_is_penalized(eigenvalue, expected):
     found = penalty_of(quadratic(eigenvalue), images(1))
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("end, largest", [(3.0, 3.0), (0.5, 1.0)])
+def test_it_bounds_the_longest_step_of_a_chain_whose_drift_changes(end, largest, tiny):
+    config = tiny(curvature_penalty=2.0, drift=0.02, drift_coarse=1.0, drift_end=end)
+    learner = build_learner(config, np.zeros([1, 1, 1, 1]), np.zeros(SHAPE), num_images=12)
+    for grid in learner.grids:
+        found = grid.penalty(quadratic(75.0), images(1), tf.constant(0), SEED) / EVERY
+        np.testing.assert_allclose(found, 2 * (0.02 * largest * 75 - 1), rtol=2e-3)
 
 
 def test_it_is_taken_at_every_fourth_update():

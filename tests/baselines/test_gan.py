@@ -99,6 +99,56 @@ def test_the_generator_moves_at_its_turns_only(kind):
         turn = update % GANS[kind].critic_updates == 0
         assert all(moved(generator, values(learner.generator))) == turn
     assert int(learner.update_count) == 5
+    assert learner.update_count.dtype == tf.int64  # as in checkpoints
+
+
+def test_the_penalty_counts_ten_times():
+    learner = make("wgan_gp")
+    learner.generate = lambda latent, training: images(-0.5)
+    learner.criticize = lambda x, labels: 3 * x[:, 0, 0, 0]
+    learner._apply = lambda *_: None
+    loss = learner._update_critic(images(0.5), None, tf.constant([0, 0]))
+    assert float(loss) == pytest.approx(3 * (-0.5 - 0.5) + 10 * (3 - 1) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", GANS)
+def test_the_generator_learns_to_be_taken_for_real(kind, no_graphs):
+    learner, seed = make(kind), tf.constant([0, 1])
+
+    def judged():
+        made = learner.generate(learner._latent(seed, None), training=True)
+        return float(tf.reduce_mean(learner.criticize(made, None)))
+
+    before = judged()
+    learner._update_generator(None, seed)
+    assert judged() > before
+
+
+@pytest.mark.parametrize(("kind", "spread"), [("dcgan", 3**-0.5), ("wgan", 1), ("wgan_gp", 1)])
+def test_latent_values_are_uniform_or_normal_as_published(kind, spread):
+    latent = make(kind, shape=(100, 8, 8, 1))._latent(tf.constant([0, 0]), None).numpy()
+    assert latent.shape == (100, LATENT)
+    assert latent.std() == pytest.approx(spread, rel=0.02)
+    assert abs(latent.mean()) < 0.02
+    assert (np.abs(latent).max() <= 1) == (kind == "dcgan")
+
+
+def test_all_kernels_begin_normal_with_0_02_and_no_two_alike():
+    learner = GanLearner(GANS["dcgan"], (2, 16, 16, 1), 1, width=0.5, seed=0)
+    kernels = [np.ravel(w) for w in learner.weights if len(w.shape) > 1]
+    assert len(kernels) == 6
+    for kernel in kernels:
+        assert kernel.std() == pytest.approx(0.02, rel=0.1)
+    assert len({round(float(kernel[0]), 9) for kernel in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize(("kind", "of_the_batch"), [("dcgan", True), ("wgan_gp", False)])
+def test_under_a_penalty_the_critic_judges_each_image_by_itself(kind, of_the_batch):
+    learner = make(kind, shape=(4, 16, 16, 1))
+    observed = tf.random.stateless_uniform([4, 16, 16, 1], [0, 0], -1.0, 1.0)
+    beside = tf.concat([observed[:1], 0 * observed[1:]], axis=0)
+    first, second = (learner.criticize(x, None)[0] for x in (observed, beside))
+    assert (abs(float(first - second)) > 1e-5) == of_the_batch
 
 
 def test_it_learns_which_class_is_dark_and_which_is_bright():
@@ -111,6 +161,19 @@ def test_it_learns_which_class_is_dark_and_which_is_bright():
         learner.train_step(observed, labels)
     made = learner.sample(labels, tf.constant([3, 3])).numpy()
     assert made[1::2].mean() - made[::2].mean() > 0.3
+
+
+def test_made_images_are_judged_as_the_class_that_they_were_made_as(no_graphs):
+    learner, judged = make(num_classes=3, shape=(6, 8, 8, 1)), []
+    labels = tf.constant([2, 0, 1, 1, 2, 0], tf.int64)
+    criticize = learner.criticize
+    learner.criticize = lambda x, labels: judged.append(labels.numpy()) or criticize(x, labels)
+    learner.train_step(images(shape=(6, 8, 8, 1)), labels)
+    assert len(judged) == 3  # observed and made by the critic, made by the generator
+    np.testing.assert_array_equal(judged, 3 * [labels])
+    planes = learner._with_planes(images(shape=(6, 8, 8, 1)), labels)[..., 1:].numpy()
+    np.testing.assert_array_equal(planes.min((1, 2)), np.eye(3)[labels])
+    np.testing.assert_array_equal(planes.max((1, 2)), np.eye(3)[labels])
 
 
 def test_sizes_that_no_stack_of_strides_reaches_are_told():
@@ -147,6 +210,9 @@ def test_an_image_does_not_depend_on_how_many_are_asked_for(finished):
     assert many.shape == (6, 8, 8, 1)
     assert np.abs(many).max() <= 1
     np.testing.assert_allclose(system.synthesize(labels[:3], seed=2), many[:3], atol=1e-6)
+    seed = tf.random.experimental.stateless_fold_in([2, 1], 1)  # of the second batch
+    rest = finished[1].sample(tf.zeros([4], tf.int64), seed)[:2]  # class 1 is the first of the two
+    np.testing.assert_allclose(many[4:], rest, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", GANS)

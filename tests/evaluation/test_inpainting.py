@@ -216,6 +216,17 @@ class Red:
         return np.where(visible, masked, np.array([1, -1, -1], np.float32))
 
 
+class Recorder(Red):
+    """Remembers what it was asked to fill."""
+
+    def __init__(self):
+        self.asked = []
+
+    def inpaint(self, masked, visible, seed):
+        self.asked.append((masked, visible))
+        return super().inpaint(masked, visible, seed)
+
+
 @pytest.mark.parametrize("shape", [(40, 60), (16, 90), (8, 8)])
 def test_a_picture_of_any_size_is_filled_where_it_is_hidden_and_nowhere_else(shape):
     rng = np.random.default_rng(0)
@@ -227,6 +238,21 @@ def test_a_picture_of_any_size_is_filled_where_it_is_hidden_and_nowhere_else(sha
     np.testing.assert_array_equal(done[known], pixels[known])
     hidden = done[~visible[..., 0]].astype(int)
     assert (hidden[:, 0] - hidden[:, 1]).mean() > 150
+
+
+def test_what_a_picture_hides_has_no_influence_also_at_the_edge_of_the_hidden_part():
+    """A pixel of the system's size that is hidden in part is hidden."""
+    rng = np.random.default_rng(0)
+    pixels, visible = rng.integers(0, 256, [40, 60, 3], np.uint8), np.ones([40, 60, 1], bool)
+    visible[3:20, 7:24] = False
+    other = np.where(visible, pixels, 255 - pixels)
+    system = Recorder()
+    for given in (pixels, other):
+        inpaint_picture(system, given, visible, 0)
+    (masked, shown), (again, _) = system.asked
+    np.testing.assert_array_equal(masked, again)
+    assert 0 < shown.mean() < 1
+    np.testing.assert_array_equal(masked[~shown[..., 0]], 0)
 
 
 @pytest.mark.parametrize(
