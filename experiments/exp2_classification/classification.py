@@ -12,7 +12,8 @@ import numpy as np
 from mgconv.datasets.few_labels import labeled_subset
 from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation import cnn
-from mgconv.evaluation.features import NUM_FROZEN, POOLED, cached, freeze, pooled
+from mgconv.evaluation.features import POOLED, cached, pooled
+from mgconv.evaluation.frozen import NUM_FROZEN, freeze
 from mgconv.evaluation.svm import svm
 from mgconv.io.files import read_json, write_json
 from mgconv.io.images import to_float

@@ -228,3 +228,8 @@ class GanModel:
     def norms(self) -> list[BatchStatistics]:
         """The critic's normalization layers, from the image up."""
         return [x for x in self.learner.critic.layers if isinstance(x, BatchStatistics)]
+
+    @property
+    def activations(self) -> list[keras.layers.Layer]:
+        """The critic's activations, from the image up."""
+        return [x for x in self.learner.critic.layers if isinstance(x, keras.layers.LeakyReLU)]

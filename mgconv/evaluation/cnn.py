@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from mgconv.datasets.few_labels import for_validation
 from mgconv.energy import EnergyNet
-from mgconv.evaluation.features import freeze
+from mgconv.evaluation.frozen import freeze
 from mgconv.io.images import to_float
 from mgconv.layers import BatchStatistics, standard_keras
 

@@ -1,84 +1,26 @@
 """Learned maps as features of images (paper: experiment 2, Radford et al.'s procedure)."""
 
-import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from mgconv.datasets.batches import Allocate, in_batches, in_memory
+from mgconv.datasets.image_set import ImageSet
+from mgconv.errors import UserError
+from mgconv.evaluation.reading import POOLS, Part, Reading
 from mgconv.io.files import replacing
 from mgconv.io.images import to_float
-from mgconv.layers import BatchStatistics
+from mgconv.models import FeatureExtractor
 
-Maps = Callable[[tf.Tensor], list[tf.Tensor]]  # [B, S, S, C] -> maps [B, h, w, K]
 Rows = Callable[[tf.Tensor], tf.Tensor]  # [B, S, S, C] -> features [B, D]
 POOLED = 4  # side to which every map is pooled; Radford et al. 2015
-NUM_FROZEN = 2000  # observed images that freeze the statistics
-
-
-def freeze(features: Maps, layers: list[BatchStatistics], images: np.ndarray) -> None:
-    """Sets the statistics of normalization layers to those of observed images, in order of depth.
-
-    A layer's statistics are taken with all layers below it frozen, over all images at once, so
-    that they do not depend on how the images are cut into batches.
-
-    Args:
-        features: calls the layers.
-        layers: from the image up; one that is not called ends unfrozen.
-        images: uint8 [N, S, S, C].
-    """
-    for layer in layers:
-        layer.frozen = None
-    for layer in layers:
-        layer.frozen = _statistics(features, layer, images)
-
-
-def _statistics(features, layer, images):
-    total = squares = 0.0
-    count = 0
-
-    def look(x, _):
-        nonlocal total, squares, count
-        axes = list(range(x.shape.rank - 1))
-        total += tf.reduce_sum(tf.cast(x, tf.float64), axes)
-        squares += tf.reduce_sum(tf.square(tf.cast(x, tf.float64)), axes)
-        count += int(np.prod(x.shape[:-1]))
-
-    with watched(layer, look):
-        for batch in in_tensors(images):
-            features(batch)
-    if not count:
-        return None
-    mean = total / count
-    return tf.cast(mean, tf.float32), tf.cast(squares / count - mean**2, tf.float32)
-
-
-@contextlib.contextmanager
-def watched(layer, look: Callable[[tf.Tensor, tf.Tensor], None]) -> Iterator[None]:
-    """Shows `look` the input and the output of every call of a layer."""
-    plain = layer.call
-
-    def call(x):
-        y = plain(x)
-        look(x, y)
-        return y
-
-    layer.call = call
-    try:
-        yield
-    finally:
-        layer.call = plain
-
-
-def in_tensors(images: np.ndarray, size: int = 100) -> Iterator[tf.Tensor]:
-    """Batches in [-1, 1] of uint8 [N, S, S, C]."""
-    for first in range(0, len(images), size):
-        yield tf.constant(to_float(images[first : first + size]))
+NUM_COPIES = 4  # of an image, each with noise of its own
 
 
 def pooled(maps: list[tf.Tensor], pool: str = "max") -> tf.Tensor:
@@ -95,6 +37,68 @@ def pooled(maps: list[tf.Tensor], pool: str = "max") -> tf.Tensor:
         x = take(x, side, side, "SAME")
         flat.append(tf.reshape(x, [x.shape[0], -1]))
     return tf.concat(flat, axis=1)
+
+
+def reader(model: FeatureExtractor, reading: Reading) -> Rows:
+    """The features that a reading makes of images [B, S, S, C], as `extract` takes it.
+
+    Raises:
+        UserError: the model has none of the layers; raised at the first images.
+    """
+
+    def rows(images):
+        grids = [model.features(images)] if reading.grids == "top" else model.grid_features(images)
+        maps = [x for x, is_top, layer in _numbered(grids) if reading.reads(is_top, layer)]
+        if not maps:
+            found = ",".join(map(str, reading.layers))
+            most = max(len(grid) for grid in grids)
+            raise UserError("No such layer is in the networks", found, f"Give 1 to {most}.")
+        return pooled(maps, reading.pool)
+
+    def read(images):
+        features = _mean_of_copies(rows, images, reading.noise)
+        return tf.sign(features) * tf.sqrt(tf.abs(features)) if reading.signed_root else features
+
+    return read
+
+
+def _numbered(grids):
+    """(map, whether it is of the top grid, number of its layer) of every map."""
+    for grid in grids:
+        for layer, x in enumerate(grid, 1):
+            yield x, grid is grids[-1], layer
+
+
+def _mean_of_copies(rows: Rows, images, noise):
+    """The noise is the same for every image: its features depend on it alone."""
+    if not noise:
+        return rows(images)
+    copies = [
+        rows(images + noise * tf.random.stateless_normal([1, *images.shape[1:]], [copy, 0]))
+        for copy in range(NUM_COPIES)
+    ]
+    return tf.add_n(copies) / NUM_COPIES
+
+
+def all_maps(model: FeatureExtractor, noise: float = 0.0) -> Rows:
+    """Every layer of every grid by every pooling: the features from which `select` takes."""
+    whole = Reading("all", noise=noise)
+    readers = [reader(model, dataclasses.replace(whole, pool=pool)) for pool in POOLS]
+    return lambda images: tf.concat([read(images) for read in readers], axis=1)
+
+
+def parts_of(model: FeatureExtractor, shape: Iterable[int]) -> list[Part]:
+    """The parts of `all_maps`'s columns, in their order.
+
+    Args:
+        model: that is read.
+        shape: (S, S, C) of an image.
+    """
+    found = []
+    for x, is_top, layer in _numbered(model.grid_features(tf.zeros([1, *shape]))):
+        width = min(POOLED, x.shape[1]) ** 2 * x.shape[3]
+        found.append((is_top, layer, width))
+    return [Part(is_top, layer, pool, width) for pool in POOLS for is_top, layer, width in found]
 
 
 def extract(
@@ -145,3 +149,24 @@ def extract_to(path: Path, rows: Rows, images: np.ndarray) -> None:
     with replacing(path) as draft:
         mapped = functools.partial(np.lib.format.open_memmap, draft, "w+", np.float32)
         extract(rows, images, allocate=mapped)
+
+
+def save_features(path: Path, rows: Rows, images: ImageSet) -> int:
+    """Writes an .npz of features, labels, class_names and names of images; memory is bounded.
+
+    Returns:
+        The number of features of an image.
+    """
+    table = path.with_name(f".{path.stem}.npy")
+    try:
+        extract_to(table, rows, images.pixels)
+        features = np.load(table, mmap_mode="r", allow_pickle=False)
+        names = np.array(images.class_names)
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez(
+                file, features=features, labels=images.labels, names=images.names,
+                class_names=names,
+            )  # fmt: skip
+    finally:
+        table.unlink(missing_ok=True)
+    return features.shape[1]

@@ -1,18 +1,12 @@
-"""How the maps of a network become the features of an image, and a search among the ways."""
+"""What is read of the maps of a network, and a search among the ways. No TensorFlow."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
-
-from mgconv.errors import UserError
-from mgconv.evaluation.features import POOLED, Rows, pooled
-from mgconv.models import FeatureExtractor
 
 GRIDS, POOLS = ("top", "all"), ("max", "mean")
-NUM_COPIES = 4  # of an image, each with noise of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,47 +34,6 @@ class Reading:
         return (is_top or self.grids == "all") and (not self.layers or layer in self.layers)
 
 
-def reader(model: FeatureExtractor, reading: Reading) -> Rows:
-    """The features that a reading makes of images [B, S, S, C], as `extract` takes it.
-
-    Raises:
-        UserError: the model has none of the layers; raised at the first images.
-    """
-
-    def rows(images):
-        grids = [model.features(images)] if reading.grids == "top" else model.grid_features(images)
-        maps = [x for x, is_top, layer in _numbered(grids) if reading.reads(is_top, layer)]
-        if not maps:
-            found = ",".join(map(str, reading.layers))
-            most = max(len(grid) for grid in grids)
-            raise UserError("No such layer is in the networks", found, f"Give 1 to {most}.")
-        return pooled(maps, reading.pool)
-
-    def read(images):
-        features = _mean_of_copies(rows, images, reading.noise)
-        return tf.sign(features) * tf.sqrt(tf.abs(features)) if reading.signed_root else features
-
-    return read
-
-
-def _numbered(grids):
-    """(map, whether it is of the top grid, number of its layer) of every map."""
-    for grid in grids:
-        for layer, x in enumerate(grid, 1):
-            yield x, grid is grids[-1], layer
-
-
-def _mean_of_copies(rows: Rows, images, noise):
-    """The noise is the same for every image: its features depend on it alone."""
-    if not noise:
-        return rows(images)
-    copies = [
-        rows(images + noise * tf.random.stateless_normal([1, *images.shape[1:]], [copy, 0]))
-        for copy in range(NUM_COPIES)
-    ]
-    return tf.add_n(copies) / NUM_COPIES
-
-
 # -- all readings of one noise from one table
 
 
@@ -91,27 +44,6 @@ class Part(NamedTuple):
     layer: int
     pool: str
     width: int
-
-
-def all_maps(model: FeatureExtractor, noise: float = 0.0) -> Rows:
-    """Every layer of every grid by every pooling: the features from which `select` takes."""
-    whole = Reading("all", noise=noise)
-    readers = [reader(model, dataclasses.replace(whole, pool=pool)) for pool in POOLS]
-    return lambda images: tf.concat([read(images) for read in readers], axis=1)
-
-
-def parts_of(model: FeatureExtractor, shape: Iterable[int]) -> list[Part]:
-    """The parts of `all_maps`'s columns, in their order.
-
-    Args:
-        model: that is read.
-        shape: (S, S, C) of an image.
-    """
-    found = []
-    for x, is_top, layer in _numbered(model.grid_features(tf.zeros([1, *shape]))):
-        width = min(POOLED, x.shape[1]) ** 2 * x.shape[3]
-        found.append((is_top, layer, width))
-    return [Part(is_top, layer, pool, width) for pool in POOLS for is_top, layer, width in found]
 
 
 def select(table: np.ndarray, parts: list[Part], reading: Reading) -> np.ndarray:

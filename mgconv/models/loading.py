@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 from mgconv.config import Config, Dynamics
 from mgconv.datasets.image_set import ImageSet
@@ -10,8 +11,9 @@ from mgconv.errors import UserError, choose
 from mgconv.models.kinds import Model
 from mgconv.models.multigrid import MultigridModel
 from mgconv.models.per_class import PerClassModel
+from mgconv.models.saved import is_saved, put, read_tensors
 from mgconv.recipes import METHODS
-from mgconv.training.build import Start, build, make_energy_based, named
+from mgconv.training.build import Start, build, named
 from mgconv.training.checkpoints import Checkpoints, has_learned
 from mgconv.training.devices import make_strategy
 from mgconv.training.fit import describe, reference_images
@@ -23,19 +25,21 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
     """The trained model in the folder of a run.
 
     Args:
-        folder: of a run, or of one with a model a class.
+        folder: of a run, of one with a model a class, or of a saved model.
         devices: that share its chains, as the flag --devices; whatever it was trained on.
         **dynamics: fields of Dynamics other than trained with.
 
     Raises:
-        UserError: the folder is no run, or holds no checkpoint.
+        UserError: the folder is no run, holds no checkpoint, or a cut or changed file.
     """
     folder = Path(folder).expanduser()
     config, data = read_config(folder)
     config = with_dynamics(config, dynamics)
     row = METHODS[config.method]
+    if is_saved(folder):
+        return _saved(folder, config, data, devices)
     if config.classes == "each" and row.is_energy_based:
-        return _per_class(folder, config, data["class_names"], devices, dynamics)
+        return _per_class(folder, config, data, devices, dynamics)
     strategy = make_strategy(devices, config.method, config.batch_size)
     learner = build(config, data, strategy=strategy)
     _restore(learner, folder)
@@ -55,8 +59,24 @@ def with_dynamics(config: Config, dynamics: dict) -> Config:
     return dataclasses.replace(config, **dynamics)
 
 
-def _per_class(folder, config, class_names, devices, dynamics) -> PerClassModel:
-    places = [folder / name for name in class_names]
+def _saved(folder: Path, config: Config, data: dict[str, Any], devices: str) -> Model:
+    """A saved model: its weights are the averaged ones already."""
+    tensors, names = read_tensors(folder), data["class_names"]
+    strategy = make_strategy(devices, config.method, config.batch_size)
+    alone = dataclasses.replace(config, average_decay=0.0)
+
+    def read(label, model):
+        if model is None:
+            model = MultigridModel(build(alone, data, strategy=strategy), config, data)
+        put(tensors, model.learner, folder, "" if label is None else f"{names[label]}/")
+        return model
+
+    labels = [label for label, name in enumerate(names) if f"{name}/colors" in tensors]
+    return PerClassModel(config, data, lambda: labels, read) if labels else read(None, None)
+
+
+def _per_class(folder, config, data, devices, dynamics) -> PerClassModel:
+    places = [folder / name for name in data["class_names"]]
 
     def trained():
         return [i for i, place in enumerate(places) if has_learned(place / "checkpoints")]
@@ -69,7 +89,7 @@ def _per_class(folder, config, class_names, devices, dynamics) -> PerClassModel:
 
     if not trained():
         raise _no_checkpoint(folder)
-    return PerClassModel(config, class_names, trained, read)
+    return PerClassModel(config, data, trained, read)
 
 
 def _restore(learner: Learner, folder: Path) -> None:
@@ -81,9 +101,8 @@ def _no_checkpoint(folder):
     return UserError("No checkpoint in", folder, "Run its training command again.")
 
 
-def untrained(config: Config, images: ImageSet) -> MultigridModel:
+def untrained(config: Config, images: ImageSet) -> Model:
     """The model as it is before its first update: a control."""
     data = describe(images)
-    start = Start(images.colors, reference_images(images, config))
-    learner = make_energy_based(config, data, start)
-    return MultigridModel(learner, config, data)
+    learner = build(config, data, Start(images.colors, reference_images(images, config)))
+    return named(METHODS[config.method].model)(learner, config, data)

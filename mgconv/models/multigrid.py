@@ -1,8 +1,11 @@
 """A trained energy-based model."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,6 +17,7 @@ from mgconv.grids import downsample
 from mgconv.langevin import fold_in
 from mgconv.layers import BatchStatistics
 from mgconv.models.inputs import as_float, given_images, given_visible
+from mgconv.models.saved import save_model, tensors_of
 from mgconv.multigrid import MultigridLearner
 
 OfBatch = Callable[..., Sequence[tf.Tensor]]  # (index of a batch, its arrays) -> [B, ...] each
@@ -115,8 +119,14 @@ class MultigridModel:
         return known[np.random.default_rng(seed).integers(0, len(known), num)]
 
     def chains(self, colors: np.ndarray, seed: int) -> list[np.ndarray]:
-        """Samples at every grid with a net, coarse to fine, each [N, s, s, C]."""
-        beside = downsample(self.learner.reference, 1).numpy()
+        """Samples at every grid with a net, coarse to fine, each [N, s, s, C].
+
+        Args:
+            colors: [N, 1, 1, C]; or images of a grid, [N, s, s, C], from which chains go through
+                the finer grids alone.
+            seed: of the chains.
+        """
+        beside = downsample(self.learner.reference, colors.shape[1]).numpy()
 
         def sample(index, colors):
             return self.learner.sample(colors, fold_in([seed, 1], index))
@@ -143,6 +153,20 @@ class MultigridModel:
             parts.append([x.numpy() for x in run(index, *map(tf.constant, batch))])
         return [np.concatenate(results)[:num] for results in zip(*parts)]
 
+    def save(self, folder: str | os.PathLike, about: dict[str, Any] | None = None) -> None:
+        """Writes a folder that can be handed on, and loaded: weights in float16, a model card.
+
+        Args:
+            folder: new, or of a model that was saved before, which it replaces.
+            about: for the card, as `models.card` takes it.
+
+        Raises:
+            UserError: the folder holds something else, or cannot be written.
+        """
+        samples = self.synthesize(self.learner.batch_size)
+        tensors = tensors_of(self.learner, samples)
+        save_model(Path(folder).expanduser(), self.config, self.data, tensors, about or {})
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(S, S, C) of its images."""
@@ -165,3 +189,8 @@ class MultigridModel:
         """Layers of batch statistics of all nets, in the order of `grid_features`."""
         layers = [layer for net in self.nets for layer in net.norms]
         return [layer for layer in layers if isinstance(layer, BatchStatistics)]
+
+    @property
+    def activations(self) -> list[keras.layers.Layer]:
+        """The layers whose outputs are the maps of `grid_features`, in the same order."""
+        return [layer for net in self.nets for layer in net.activations]

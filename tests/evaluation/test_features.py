@@ -3,12 +3,25 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import tiny_config
 
+from mgconv.datasets.image_set import ImageSet
 from mgconv.energy import EnergyNet
-from mgconv.evaluation.features import cached, extract, extract_to, freeze, pooled
+from mgconv.evaluation.features import (
+    all_maps,
+    cached,
+    extract,
+    extract_to,
+    parts_of,
+    pooled,
+    reader,
+)
+from mgconv.evaluation.frozen import freeze
+from mgconv.evaluation.reading import Reading, select
 from mgconv.io.images import to_float
 from mgconv.layers import BatchStatistics
-from mgconv.recipes import Conv, GridSpec
+from mgconv.models import untrained
+from mgconv.recipes import METHODS, Conv, GridSpec
 
 
 def images(num, size=8, seed=0):
@@ -106,3 +119,54 @@ def test_features_on_disk_are_those_in_memory(net, tmp_path):
     extract_to(tmp_path / "x.npy", lambda x: pooled(net.features(x)), images(130))
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), features_of(net, images(130)))
     assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+
+
+# -- readings
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Fresh models of two methods, with images that froze their statistics."""
+    some = ImageSet(images(40, 16), np.arange(40) % 2, ("a", "b"))
+    config = {"grids": (1, 4, 16), "normalization": "batch"}
+    made = {name: untrained(tiny_config(method=name, **config), some) for name in FEATURES}
+    for model in made.values():
+        freeze(model.grid_features, model.norms, some.pixels)
+    return made
+
+
+FEATURES = [name for name, row in METHODS.items() if "features" in row.can]
+READINGS = [
+    Reading(), Reading("all"), Reading("all", (1,), "mean"), Reading(layers=(2, 3)),
+    Reading("all", noise=0.1), Reading(pool="mean", noise=0.05, signed_root=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_reading_is_a_selection_of_all_maps(name, models):
+    model, some = models[name], images(3, 16, seed=5)
+    parts = parts_of(model, some.shape[1:])
+    for reading in READINGS:
+        table = extract(all_maps(model, reading.noise), some)
+        assert table.shape[1] == sum(part.width for part in parts)
+        alone = extract(reader(model, reading), some)
+        np.testing.assert_allclose(select(table, parts, reading), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_noise_moves_features_and_its_copies_average_out(models):
+    """Noise is the same for each image: two equal images have equal features."""
+    model, some = models["multigrid"], np.repeat(images(1, 16), 2, axis=0)
+    clean, noisy, loud = (
+        extract(reader(model, Reading(noise=noise)), some) for noise in (0.0, 0.01, 0.5)
+    )
+    np.testing.assert_allclose(noisy[0], noisy[1], rtol=1e-5, atol=1e-6)
+    assert 0 < np.abs(noisy - clean).max() < np.abs(loud - clean).max()
+
+
+def test_a_signed_root_keeps_signs_and_squares_back(models):
+    some = images(3, 16)
+    plain, root = (
+        extract(reader(models["cd1"], Reading(signed_root=root)), some) for root in (False, True)
+    )
+    assert (plain < 0).any()
+    np.testing.assert_allclose(root * np.abs(root), plain, rtol=1e-4, atol=1e-6)

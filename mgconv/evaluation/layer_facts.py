@@ -1,0 +1,103 @@
+"""What the maps of each layer are like: scale, dead and saturated units, effective rank."""
+
+import contextlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgconv.evaluation.features import pooled
+from mgconv.evaluation.frozen import in_tensors, watched
+from mgconv.evaluation.reading import POOLS
+from mgconv.models import FeatureExtractor
+
+DEAD = 0.01  # of a layer's scale: a channel of less spread between images and places
+FLAT = 0.1  # slope of an activation; SiLU's is below it left of -1.07
+
+
+class LayerFacts(NamedTuple):
+    """Of one layer's maps after the activation, over many images."""
+
+    scale: float  # root mean square
+    dead: float  # share of channels that hardly change
+    saturated: float  # share of values at which the activation is flat
+    ranks: dict[str, float]  # effective rank of the pooled features, by pooling
+    features: dict[str, np.ndarray]  # float32 [N, D], by pooling
+
+
+def effective_rank(features: np.ndarray) -> float:
+    """Number of directions in which features [N, D] vary: exp of an entropy (Roy, Vetterli 2007).
+
+    The entropy is that of the covariance's eigenvalues over their sum: k equal ones have rank k.
+    """
+    centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    narrow = centered if len(centered) >= centered.shape[1] else centered.T
+    values = np.linalg.eigvalsh(narrow.T @ narrow)  # those of the covariance, but for a factor
+    shares = values[values > 1e-12 * max(values.sum(), 1e-300)]
+    if not len(shares):
+        return 0.0
+    shares = shares / shares.sum()
+    return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def dead_share(spreads: np.ndarray, scale: float) -> float:
+    """Share of channels, of these standard deviations [K], that hardly change in their layer."""
+    return float(np.mean(spreads <= DEAD * scale))
+
+
+def flat_share(activation: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
+    """Share of the inputs x at which an activation is flat."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = activation(x)
+    slope = tape.gradient(y, x)
+    return tf.reduce_mean(tf.cast(tf.abs(slope) < FLAT, tf.float32))
+
+
+class _Sums:
+    """Running sums over the maps of one layer."""
+
+    def __init__(self):
+        self.count, self.flat = 0, []
+        self.total = self.squares = np.zeros(1)
+        self.features: dict[str, list[np.ndarray]] = {pool: [] for pool in POOLS}
+
+    def add(self, maps: tf.Tensor) -> None:
+        wide = maps.numpy().astype(np.float64)
+        self.count += wide[..., 0].size
+        self.total = self.total + wide.sum((0, 1, 2))
+        self.squares = self.squares + np.square(wide).sum((0, 1, 2))
+        for pool in POOLS:
+            self.features[pool].append(pooled([maps], pool).numpy())
+
+    def facts(self) -> LayerFacts:
+        means, squares = self.total / self.count, self.squares / self.count
+        spreads, scale = np.sqrt(np.maximum(0, squares - means**2)), float(np.sqrt(squares.mean()))
+        features = {pool: np.concatenate(parts) for pool, parts in self.features.items()}
+        ranks = {pool: effective_rank(rows) for pool, rows in features.items()}
+        return LayerFacts(
+            scale, dead_share(spreads, scale), float(np.mean(self.flat)), ranks, features
+        )
+
+
+def layer_facts(model: FeatureExtractor, images: np.ndarray) -> list[LayerFacts]:
+    """Facts of every layer of each grid, coarse to fine, from the image up.
+
+    Args:
+        model: whose statistics of normalization layers are frozen.
+        images: uint8 [N, S, S, C], some thousands at most: features are kept in memory.
+    """
+    layers = [_Sums() for _ in model.activations]
+    with contextlib.ExitStack() as stack:
+        for activation, layer in zip(model.activations, layers):
+            stack.enter_context(watched(activation, _look(activation.call, layer.flat)))
+        for batch in in_tensors(images):
+            maps = [x for grid in model.grid_features(batch) for x in grid]
+            for layer, x in zip(layers, maps, strict=True):
+                layer.add(x)
+    return [layer.facts() for layer in layers]
+
+
+def _look(plain, flat):
+    return lambda x, _: flat.append(float(flat_share(plain, x)))
