@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability data tables tensorboard clean help
+.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability released data tables tensorboard clean help
 
 $(INSTALLED): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -61,6 +61,9 @@ faults: $(INSTALLED)  ## what a run survives: kill -9, damage, a full disk; writ
 
 stability: $(INSTALLED)  ## runs of the default recipe, seeds and lengths: about 12 hours of two cores, resumable; writes runs/stability/
 	$(RUN) benchmarks.stability $(FLAGS)
+
+released: $(INSTALLED)  ## train, score and write the models of mgconv.from_pretrained: hours; MODELS=digits: 6 minutes
+	$(RUN) tools.make_released $(if $(MODELS),--models=$(MODELS)) $(if $(DATA_DIR),--data_dir=$(DATA_DIR)) $(FLAGS)
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)

@@ -12,10 +12,12 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this pe
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __version__ = "0.1.0"
-__all__ = ["Config", "UserError", "load", "train"]
+__all__ = ["Config", "UserError", "from_pretrained", "load", "train"]
 
 
-def train(images: Any, labels: Any = None, out: str | os.PathLike | None = None, **settings) -> Any:
+def train(
+    images: Any, image_labels: Any = None, out: str | os.PathLike | None = None, **settings
+) -> Any:
     """Trains a model on images.
 
         model = mgconv.train(images, grids=(1, 4, 16, 32), minutes=5)
@@ -28,7 +30,7 @@ def train(images: Any, labels: Any = None, out: str | os.PathLike | None = None,
         images: a NumPy array [N, S, S, C] with C = 1 or 3: uint8 of 0..255, or floats in [-1, 1],
             which are kept as uint8. Or a folder or .zip of images. Or the name of a data set, as
             "digits". Or a Config, without other arguments.
-        labels: the class of each image of an array, a number or a name; for classes="each".
+        image_labels: the class of each image of an array, a number or a name; for classes="each".
         out: folder of the run, where the same call resumes it; else a temporary one.
         **settings: fields of Config, each a flag of `mgconv train`.
 
@@ -41,7 +43,7 @@ def train(images: Any, labels: Any = None, out: str | os.PathLike | None = None,
     _import_quietly()
     from mgconv.models.train import train as train_model
 
-    return train_model(images, labels, out, **settings)
+    return train_model(images, image_labels, out, **settings)
 
 
 def load(folder: str | os.PathLike, devices: str = "auto", **dynamics: float) -> Any:
@@ -50,6 +52,26 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics: float) ->
     from mgconv.models import load as load_model
 
     return load_model(folder, devices, **dynamics)
+
+
+def from_pretrained(name: str | os.PathLike, devices: str = "auto", **dynamics: float) -> Any:
+    """A trained model by its name.
+
+    Args:
+        name: "digits", which is inside the package; another of the released models, which is
+            fetched once and whose SHA-256 is checked; "hf://OWNER/NAME" or
+            "hf://OWNER/NAME@REVISION", a repository of the Hugging Face Hub, with the extra `hub`;
+            or a path, as `load` takes it.
+        devices: as `load` takes them.
+        **dynamics: as `load` takes them.
+
+    Raises:
+        UserError: no such model, or a file that is cut or not what its hash says.
+    """
+    _import_quietly()
+    from mgconv.models.pretrained import from_pretrained as load_pretrained
+
+    return load_pretrained(name, devices, **dynamics)
 
 
 def _import_quietly() -> None:

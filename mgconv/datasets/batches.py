@@ -96,7 +96,7 @@ def in_batches(
     Returns:
         Float32 arrays [N, D], [N, K], ...
     """
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     whole: list[np.ndarray] = []
     with tqdm(total=len(images), desc=about, unit=" images", disable=None) as bar:

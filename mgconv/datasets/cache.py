@@ -191,7 +191,7 @@ def _decoded(items: Iterable, size: int, channels: int, crop: int | None) -> Ite
 
 def _append(draft: Path, work: Iterator, num_done: int, num_items, reasons: list[str]) -> None:
     """Writes pixels first, then the items that say they are there."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     bar = tqdm(work, "decoding", total=num_items, initial=num_done, unit=" images", disable=None)
     progress = iter(bar)

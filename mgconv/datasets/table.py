@@ -27,6 +27,7 @@ class DatasetSpec:
     crop: int | None = None  # side of the centre square that is cut before resizing
     reads_files: bool = False  # of --image_dir
     prepared: bool = False  # by tfds, under the row's name
+    license: str = "see the page of the data set"  # for the card of a model
 
 
 def _tfds(name: str, class_names: tuple[str, ...] = (), **splits: str) -> Read:
@@ -88,8 +89,14 @@ CIFAR_10 = (
 )  # fmt: skip
 
 DATASETS = {
-    "digits": DatasetSpec("scikit-learn's digits", _inside(sources.digits), (1, 4, 8), 1),
-    "photos": DatasetSpec("crops of scikit-learn's two photographs", _inside(sources.photos)),
+    "digits": DatasetSpec(
+        "scikit-learn's digits", _inside(sources.digits), (1, 4, 8), 1,
+        license="CC BY 4.0 (E. Alpaydin, C. Kaynak: Recognition of Handwritten Digits, UCI)",
+    ),
+    "photos": DatasetSpec(
+        "crops of scikit-learn's two photographs", _inside(sources.photos),
+        license="CC BY 2.0 (china.jpg by danielbuechele, flower.jpg by vultilion, on Flickr)",
+    ),
     "image_dir": DatasetSpec(
         "any images: --image_dir=FOLDER or .zip", _files(lambda _: None), reads_files=True
     ),
@@ -101,7 +108,7 @@ DATASETS = {
     ),
     "cifar10": DatasetSpec(
         "CIFAR-10, a model a class in the paper", _tfds("cifar10", CIFAR_10), SMALL,
-        prepared=True,
+        prepared=True, license="none stated (A. Krizhevsky, 2009; of 80 Million Tiny Images)",
     ),
     "svhn_cropped": DatasetSpec(
         "SVHN digits; the paper trains on train + test images (split all) without labels",

@@ -34,7 +34,7 @@ def draw(system: Synthesizer, labels: np.ndarray, seed: int, path: Path) -> np.n
 
     They are drawn and kept chunk by chunk: memory is bounded, and an interrupted draw resumes.
     """
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     if not path.exists():
         parts = path.with_suffix(".parts")

@@ -98,6 +98,27 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def draft_of(folder: Path, mark: str) -> Iterator[Path]:
+    """A draft of a folder that is put in its place when it is whole.
+
+    Args:
+        folder: new or empty; or one that has a file of the name `mark`, which is replaced.
+        mark: see there.
+
+    Raises:
+        UserError: the folder holds something else, or cannot be written.
+    """
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (folder / mark).exists():
+            raise UserError("Something else is in", folder, "Give another folder.")
+        with new_folder(folder) as draft:
+            yield draft
+    except OSError as error:
+        found, remedy = error.strerror or error, "Free space or choose another folder."
+        raise UserError(f"Cannot write {folder}", found, remedy) from None
+
+
 def remove_folder(path: Path) -> None:
     """Removes a folder; who looks at it sees all of it or nothing."""
     shutil.rmtree(_retired(path), ignore_errors=True)

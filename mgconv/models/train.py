@@ -26,14 +26,16 @@ from mgconv.training.fit import learn, report
 FIELDS = tuple(Config.__dataclass_fields__)
 
 
-def train(images: Any, labels: Any = None, out: str | os.PathLike | None = None, **settings) -> Any:
+def train(
+    images: Any, image_labels: Any = None, out: str | os.PathLike | None = None, **settings
+) -> Any:
     """A model trained on images; see `mgconv.train`."""
     if isinstance(images, Config):
         config, data = images, load_split(images)
     elif isinstance(images, str | os.PathLike):
         config, data = _of_place(os.fspath(images), _checked(settings))
     else:
-        config, data = _of_array(given_images(images), labels, _checked(settings))
+        config, data = _of_array(given_images(images), image_labels, _checked(settings))
     if out or config.out:
         folder = Path(out or config.out or "").expanduser()
         learn_all(config, data, folder)

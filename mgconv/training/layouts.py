@@ -114,10 +114,14 @@ def updates_of(folder: Path) -> set[int]:
 
 
 def index_files(folder: Path) -> list[Path]:
-    """Files that differ where any weight below a folder does: an index has their check sums."""
+    """Files that differ where any weight below a folder does: an index has their check sums.
+
+    Of a saved model they are its weights.
+    """
+    saved = sorted(folder.glob("*.safetensors"))
     lists = [path for path in folder.rglob(FLAT_LIST) if path.is_file()]
     indices = [path for path in folder.rglob("*.index") if not path.parent.name.startswith(".")]
-    return sorted(lists) + sorted(indices)
+    return sorted(lists) + sorted(indices) + saved
 
 
 def write_folder(folder: Path, update: int, write: Callable[[str], object]) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
@@ -265,13 +265,16 @@ def _num_updates(run: Run, minutes: float | None, num_updates: int) -> float:
 
 
 def _progress_bar(first, total):
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
+    from tqdm.notebook import tqdm_notebook
 
     known = None if total == math.inf else total
-    often = {}
-    if not sys.stderr.isatty():  # a log gets a line a minute
-        often = {"mininterval": 60, "maxinterval": 60, "delay": 60}
-    return tqdm(initial=first, total=known, unit="update", ncols=_columns(), **often)
+    how: dict[str, Any] = {"ncols": _columns()}
+    if issubclass(tqdm, tqdm_notebook):  # it has a width of its own
+        how = {}
+    elif not sys.stderr.isatty():  # a log gets a line a minute
+        how |= {"mininterval": 60, "maxinterval": 60, "delay": 60}
+    return tqdm(initial=first, total=known, unit="update", **how)
 
 
 def _columns() -> int | None:

@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import refused
 
 import mgconv
@@ -254,6 +255,43 @@ def test_a_folder_that_is_no_run_or_has_no_checkpoint_is_told(tmp_path, finished
     content = {"config": dataclasses.asdict(config), "data": describe(images)}
     write_json(tmp_path / "config.json", content)
     assert "No checkpoint in" in refused(lambda: load(tmp_path))
+
+
+# -- images that a person has
+
+
+def test_energies_of_any_number_of_images_are_those_of_the_net(system):
+    """In batches of four, the last one filled up."""
+    pixels = np.random.default_rng(0).integers(0, 256, [6, 4, 4, 1], np.uint8)
+    images = to_float(pixels)
+    top, coarse = system.nets[-1], system.nets[0]
+    np.testing.assert_allclose(system.energy(pixels), top(images), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(system.energy(images), system.energy(pixels))
+    means = images.reshape(6, 2, 2, 2, 2, 1).mean((2, 4))
+    np.testing.assert_allclose(system.energy(pixels, size=2), coarse(means), rtol=1e-4, atol=1e-5)
+    assert system.energy(pixels[:0]).shape == (0,)
+    assert "Known: 2, 4" in refused(system.energy, pixels, size=3)
+    assert "[N, 4, 4, 1]" in refused(system.energy, pixels[:, :2, :2])
+
+
+def test_features_of_arrays_are_arrays_and_of_tensors_tensors(system):
+    images = to_float(np.random.default_rng(0).integers(0, 256, [6, 4, 4, 1], np.uint8))
+    maps = system.features(images)
+    for found, expected in zip(maps, system.nets[-1].features(images), strict=True):
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert all(tf.is_tensor(x) for x in system.features(tf.constant(images)))
+
+
+def test_holes_are_filled_alike_however_images_and_mask_are_given(system):
+    pixels = np.random.default_rng(0).integers(0, 256, [3, 4, 4, 1], np.uint8)
+    visible = np.arange(16).reshape(4, 4) % 3 > 0
+    loud = np.where(visible[None, ..., None], to_float(pixels), np.nan)
+    each = np.repeat(visible[None, ..., None], 3, axis=0)
+    filled = system.inpaint(pixels, visible)
+    np.testing.assert_array_equal(system.inpaint(loud, each, seed=0), filled)
+    assert np.abs(filled).max() <= 1
+    assert "mask > 0" in refused(system.inpaint, pixels, visible.astype(int))
 
 
 # -- a model a class
