@@ -1,30 +1,51 @@
-"""Show a data set before training: sizes, classes, colors, 64 images at each grid.
+"""Show a data set before training: images at each grid; or a trained model's layers.
 
 mgconv inspect --dataset=digits
 mgconv inspect --image_dir=photos.zip --grids=1,4,16,32
+mgconv inspect --run=runs/digits-all-multigrid-modern-0
+
+Of a data set it shows sizes, classes, colors, 64 images at each grid. Of a run, what training has
+made of each layer: scale, dead and saturated units, effective rank, and how well it tells the
+classes apart, where the run's images have classes.
 """
 
+import dataclasses
 from pathlib import Path
 
-from mgconv.cli.shared.checks import check_data
-from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.shared.checks import check_data, check_run
+from mgconv.cli.shared.flags import config_for, define_config_flags, define_path, given_settings
 from mgconv.cli.shared.program import main, start_tensorflow
+from mgconv.errors import UserError
 
 FIELDS = (
     "dataset", "data_dir", "image_dir", "cache_dir", "split", "classes", "crop", "grids", "out",
 )  # fmt: skip
+
+PLACES = ("data_dir", "image_dir", "cache_dir")  # that may differ from a run's own
 
 MOST_CLASSES = 30  # in the printed line
 
 
 def define_flags(values) -> None:
     """Flags of this program."""
+    define_path("run", None, "folder of a finished run, whose layers are shown",
+                flag_values=values)  # fmt: skip
     define_config_flags(values, FIELDS)
-    values["out"].help = "folder of the picture [default runs/inspect]"
+    values["out"].help = "folder of what is shown [default runs/inspect, or RUN/inspect]"
 
 
 def run(values) -> None:
-    """Prints facts of a split and what is left out of it; writes DATASET-SPLIT.png."""
+    """Prints facts of a split and what is left out of it; writes DATASET-SPLIT.png.
+
+    Of a run it prints a table of its layers, and writes a page with it.
+    """
+    if values["run"].value:
+        _show_layers(values["run"].value, given_settings(values))
+    else:
+        _show_data(values)
+
+
+def _show_data(values) -> None:
     from mgconv.datasets.table import load_split
     from mgconv.io.images import save_png, to_float, to_uint8
 
@@ -52,6 +73,27 @@ def run(values) -> None:
     path = Path(config.out or "runs/inspect") / name
     save_png(path, labeled_strips(strips, 16, 48))
     print(f"{len(sample)} of them at each grid: {path}")
+
+
+def _show_layers(folder: str, given: dict) -> None:
+    out = Path(given.pop("out", None) or Path(folder) / "inspect")
+    strange = [f"--{name}" for name in given if name not in PLACES]
+    if strange:
+        found = ", ".join(strange)
+        raise UserError("--run says what its data are, and does not read", found, "Leave it out.")
+    config = dataclasses.replace(check_run(folder, "features")[0], **given)
+    if config.split == "all":  # its test images must not choose anything
+        config = dataclasses.replace(config, split="train")
+    check_data(config)
+    start_tensorflow()
+    from mgconv.datasets.table import load_split
+    from mgconv.evaluation.layer_facts import compare_layers
+    from mgconv.reporting.inspection import layer_table, write_page
+
+    table = layer_table(compare_layers(Path(folder), config, load_split(config)))
+    print(table.markdown())
+    page = write_page(out, f"Layers of {Path(folder).name}", table)
+    print(f"Before -> after training; the same with a picture: {page}")
 
 
 def _grids_of_train(given: dict, source) -> dict:

@@ -1,17 +1,24 @@
 """What the maps of each layer are like: scale, dead and saturated units, effective rank."""
 
 import contextlib
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
+from mgconv.config import Config
+from mgconv.datasets.few_labels import labeled_subset
+from mgconv.datasets.image_set import ImageSet
 from mgconv.evaluation.features import pooled
-from mgconv.evaluation.frozen import in_tensors, watched
+from mgconv.evaluation.frozen import NUM_FROZEN, freeze, in_tensors, watched
 from mgconv.evaluation.reading import POOLS
-from mgconv.models import FeatureExtractor
+from mgconv.evaluation.svm import unseen_error
+from mgconv.models import FeatureExtractor, load, untrained
 
+NUM_IMAGES, NUM_LABELS = 3000, 1000  # that a run is judged by
 DEAD = 0.01  # of a layer's scale: a channel of less spread between images and places
 FLAT = 0.1  # slope of an activation; SiLU's is below it left of -1.07
 
@@ -101,3 +108,68 @@ def layer_facts(model: FeatureExtractor, images: np.ndarray) -> list[LayerFacts]
 
 def _look(plain, flat):
     return lambda x, _: flat.append(float(flat_share(plain, x)))
+
+
+# -- a run before and after training
+
+
+class Layers(NamedTuple):
+    """What a run has made of its layers."""
+
+    names: list[str]  # of the layers, coarse to fine, from the image up
+    facts: dict[str, list[LayerFacts]]  # of each layer, by state
+    errors: dict[tuple[str, str, str], float]  # of a layer, a grid or all, by state and pooling
+
+
+def compare_layers(folder: Path, config: Config, images: ImageSet, seed: int = 0) -> Layers:
+    """Facts of every layer of a run, with its first weights and with those that it has learned.
+
+    Args:
+        folder: of the run.
+        config: of the run; it says where the images lie.
+        images: of its training; labels count where there are two classes or more.
+        seed: of the draw of labels.
+    """
+    rows = np.linspace(0, len(images) - 1, min(NUM_IMAGES, len(images))).astype(int)
+    some = images.at(np.unique(rows))
+    models: dict[str, Any] = {"fresh": untrained(config, images), "trained": load(folder)}
+    facts = {}
+    for state, model in models.items():
+        freeze(model.grid_features, model.norms, some.pixels[:NUM_FROZEN])
+        facts[state] = layer_facts(model, some.pixels)
+    grids = _grids(config, models["trained"], some)
+    names = [name for layers in grids.values() for name in layers]
+    return Layers(names, facts, _errors(grids, facts, some, seed))
+
+
+def _grids(config, model, images) -> dict[str, list[str]]:
+    """Names of the layers of each grid."""
+    maps = model.grid_features(next(in_tensors(images.pixels[:2])))
+    sizes = config.learned_sizes
+    return {
+        f"{size} x {size}": [f"{size} x {size}, {number}" for number, _ in enumerate(grid, 1)]
+        for size, grid in zip(sizes, maps, strict=True)
+    }
+
+
+def _errors(grids, facts, images, seed):
+    """Of an L2-SVM on the features of each layer, of each grid's together, and of all."""
+    counts = np.bincount(images.labels)
+    if np.count_nonzero(counts) < 2 or counts[counts > 0].min() < 4:
+        return {}
+    labels = np.unique(images.labels, return_inverse=True)[1]
+    num = min(NUM_LABELS, len(images) // 2)
+    drawn = labeled_subset(labels, num, labels.max() + 1, seed).rows
+    names = [name for layers in grids.values() for name in layers]
+    groups = {name: [name] for name in names} | {
+        f"{grid}, all": layers for grid, layers in grids.items()
+    }
+    groups |= {"all grids": names} if len(grids) > 1 else {}
+    pairs = [(state, pool) for state in facts for pool in POOLS]
+    found = {}
+    for name in tqdm(groups, "errors", unit=" rows", disable=None):
+        for state, pool in pairs:
+            parts = [facts[state][names.index(layer)].features[pool] for layer in groups[name]]
+            features = np.concatenate(parts, axis=1)
+            found[name, state, pool] = unseen_error(features, labels, drawn, seed)
+    return found
