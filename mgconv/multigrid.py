@@ -233,6 +233,7 @@ class MultigridLearner(tf.Module):
     def sample(self, colors, seed, images=None, visible=None) -> list[tf.Tensor]:
         """Chains from colors [B, 1, 1, C] through all grids: [B, s, s, C] each, coarse to fine.
 
+        From images of a grid, [B, s, s, C] instead of colors, through the finer ones alone.
         Where `visible`, bool [B, S, S, 1], is True, pixels of images [B, S, S, C] are held.
         """
         return self.run_chains(colors, seed, images, visible)
@@ -241,6 +242,8 @@ class MultigridLearner(tf.Module):
         """`sample` as devices do it side by side."""
         samples = [colors]
         for index, grid in enumerate(self.grids):
+            if grid.size <= colors.shape[1]:  # where the start is an image of a grid
+                continue
             begin, hold = _known(images, visible, grid.size, self.held_share)
             x0 = begin(upsample(samples[-1], grid.size))
             samples.append(grid.synthesize(x0, fold_in(seed, index), hold)[0])

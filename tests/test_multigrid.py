@@ -365,6 +365,17 @@ def test_samples_go_through_the_grids_from_coarse_to_fine(build):
     np.testing.assert_allclose(samples[1], fine, atol=1e-5)
 
 
+@eagerly
+def test_a_sample_of_a_grid_goes_through_the_finer_grids_as_it_would_have(build):
+    """With the same seed, to the same bits: chains from colors, and from where a grid left them."""
+    learner = build(grids=(1, 2, 4), noise=0.1, noise_end=1.0)
+    coarse, fine = learner.sample(colors_of(1), SEED)
+    [again] = learner.sample(coarse, SEED)
+    np.testing.assert_array_equal(again, fine)
+    assert np.abs(fine - upsample(coarse, 4)).max() > 0.1
+    assert learner.sample(fine, SEED) == []
+
+
 def test_samples_are_a_function_of_colors_and_seed(build):
     learner, colors = build(), colors_of(3)
     first = learner.sample(colors, SEED)

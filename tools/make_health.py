@@ -42,7 +42,7 @@ def plot(axes: list, folders: dict[str, Path]) -> None:
         for quantity, axis in zip(QUANTITIES, own):
             plot_quantity(axis, quantity, folder)
         own[0].set_ylabel(name)
-        own[-1].imshow(_last_preview(folder), cmap="gray", interpolation="nearest")
+        own[-1].imshow(_last_preview(folder))
         own[-1].set_axis_off()
 
 
@@ -53,10 +53,9 @@ def plot_quantity(axis, quantity: str, folder: Path) -> None:
     lines = read_metrics(folder / "metrics.jsonl")
     for key in (key for key in lines[0] if key.startswith(f"{quantity}/")):
         values = np.abs([line[key] for line in lines])
-        axis.plot([line["update"] for line in lines], values, lw=1, label=f"{key.split('/')[1]} px")
-    axis.set_title(f"|{quantity}|" if quantity == "gap" else quantity, fontsize=8)
-    axis.tick_params(labelsize=6)
-    axis.legend(fontsize=6)
+        axis.plot([line["update"] for line in lines], values, label=f"{key.split('/')[1]} px")
+    axis.set_title(f"|{quantity}|" if quantity == "gap" else quantity)
+    axis.legend()
     if quantity not in LINEAR:
         axis.set_yscale("log")
 

@@ -42,9 +42,9 @@ def energy(subject: Subject, seed: int):
 
     def plot(axes):
         for axis, (size, trace) in zip(axes, traces.items()):
-            axis.plot(trace - trace[0], lw=1)
-            axis.set_title(f"{size} x {size}", fontsize=8)
-            axis.set_xlabel("Langevin step", fontsize=7)
+            axis.plot(trace - trace[0])
+            axis.set_title(f"{size} x {size}")
+            axis.set_xlabel("Langevin step")
 
     picture = to_picture(plot, 1, len(traces))
     facts = {size: float(trace[-1] - trace[0]) for size, trace in traces.items()}

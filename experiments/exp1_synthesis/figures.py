@@ -10,6 +10,7 @@ from mgconv.evaluation.samples import LabeledSamples
 from mgconv.io.images import to_uint8
 from mgconv.models import PerClassModel
 from mgconv.reporting.pictures import Figure, Model, labeled_strips, models, to_picture
+from mgconv.reporting.style import HEALTHY
 from mgconv.training.records import read_metrics
 
 
@@ -79,13 +80,13 @@ def health(folders: dict[str, Path], pixels: np.ndarray) -> Figure:
             for quantity, axis in zip(quantities, row):
                 for key in (key for key in lines[0] if key.startswith(f"{quantity}/")):
                     values = [line[key] for line in lines]
-                    axis.plot([line["update"] for line in lines], values, lw=1, label=key)
+                    axis.plot([line["update"] for line in lines], values, label=key)
                 late = values[len(values) // 2 :]  # of the top grid
                 own = np.mean(late) - 2 * np.std(late), np.mean(late) + 2 * np.std(late)
                 band = own if quantity == "gap" else bands.get(quantity)
                 if band:
-                    axis.axhspan(*band, color="tab:green", alpha=0.25)
-                axis.legend(fontsize=6)
+                    axis.axhspan(*band, **HEALTHY)
+                axis.legend()
             row[0].set_ylabel(method)
 
     caption = (

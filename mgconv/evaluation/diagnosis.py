@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgconv.evaluation.metrics import mean_pairwise_distance
-from mgconv.grids import upsample
+from mgconv.grids import downsample, upsample
 from mgconv.io.images import to_float
-from mgconv.langevin import fold_in
+from mgconv.langevin import fold_in, langevin
 from mgconv.models import MultigridModel
 
 
@@ -49,6 +49,37 @@ def chain_energies(model: MultigridModel, seed: int) -> dict[int, np.ndarray]:
 
     traces = run(tf.constant(model.colors(model.learner.batch_size, seed)))
     return {size: trace.numpy() for size, trace in traces.items()}
+
+
+def chain_paths(model: MultigridModel, start: np.ndarray, seed: int) -> list[np.ndarray]:
+    """The chains of `model.chains`, after every Langevin step.
+
+    Args:
+        model: its first devices run all chains.
+        start: [N, 1, 1, C], or of a grid, [N, s, s, C]; N is a batch at most.
+        seed: of the chains.
+
+    Returns:
+        For each grid above the start's, coarse to fine, [1 + its Langevin steps, N, s, s, C],
+        the up-scaled start first.
+    """
+    learner, num = model.learner, len(start)
+    beside = downsample(learner.reference, start.shape[1])
+    x, seed = tf.concat([start, beside], 0)[: learner.batch_size], fold_in([seed, 1], 0)
+    paths = []
+    for index, grid in enumerate(learner.grids):
+        if grid.size > start.shape[1]:
+            path = [upsample(x, grid.size)]
+
+            def keep(x, path=path):
+                path.append(x)
+                return x
+
+            # not as a graph: each step is kept when it is made
+            chain = (grid.energy(), path[0], grid.synthesis_dynamics, fold_in(seed, index), keep)
+            x, _ = langevin(*chain)
+            paths.append(np.stack([step[:num] for step in path]))
+    return paths
 
 
 def nearest(

@@ -10,6 +10,7 @@ from mgconv.io.files import write_json
 from mgconv.reporting.cells import Column, Record
 from mgconv.reporting.pictures import to_picture
 from mgconv.reporting.report import Report
+from mgconv.reporting.style import NAMES
 from mgconv.reporting.tables import Table
 
 STATES = ("fresh", "trained")  # of weights
@@ -76,8 +77,8 @@ def _picture(table: Table) -> np.ndarray:
             for shift, color, state in ((-0.2, "0.7", "fresh"), (0.2, "C0", "trained")):
                 values = [line[f"{state} {heading}"].value for line in lines.values()]
                 panel.bar(np.arange(len(values)) + shift, values, 0.4, color=color, label=state)
-            panel.set_xticks(range(len(lines)), list(lines), rotation=90, fontsize=5)
-            panel.set_title(heading, fontsize=8)
-        axes[0].legend(fontsize=6)
+            panel.set_xticks(range(len(lines)), list(lines), rotation=90, **NAMES)
+            panel.set_title(heading)
+        axes[0].legend()
 
     return to_picture(plot, 1, len(headings))

@@ -7,6 +7,7 @@ import numpy as np
 
 from mgconv.io.images import to_uint8
 from mgconv.models import MultigridModel, PerClassModel
+from mgconv.reporting.style import STYLE
 
 Figure = tuple[np.ndarray, str]
 
@@ -21,12 +22,12 @@ def models(system: Model) -> Iterator[MultigridModel]:
         yield system
 
 
-def grids(system: Model, seed: int) -> Figure:
-    """Figure 1: the same chains at every grid."""
+def grids(system: Model, seed: int, start: np.ndarray | None = None) -> Figure:
+    """Figure 1: the same chains at every grid, from colors or from the start [1, s, s, C]."""
     count = 1 if isinstance(system, PerClassModel) else 10
     stages: list[list[np.ndarray]] = []
     for model in models(system):
-        colors = model.colors(count, seed)
+        colors = model.colors(count, seed) if start is None else start.repeat(count, axis=0)
         stages.append([colors, *model.chains(colors, seed)])
     strips = {}
     for grid in zip(*stages):
@@ -38,6 +39,12 @@ def grids(system: Model, seed: int) -> Figure:
         "grid from the sample above it. Look for: layout first, detail added, the layout kept."
     )
     return labeled_strips(strips, columns), caption
+
+
+def finer(system: Model, start: np.ndarray, num: int, seed: int) -> np.ndarray:
+    """What chains make of an image of a coarser grid, [1, s, s, C]: `num` a model, uint8."""
+    starts = start.repeat(num, axis=0)
+    return to_uint8(np.concatenate([model.chains(starts, seed)[-1] for model in models(system)]))
 
 
 def to_picture(
@@ -58,17 +65,17 @@ def to_picture(
     from matplotlib import pyplot
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    drawing, axes = pyplot.subplots(
-        rows,
-        columns,
-        figsize=(2.6 * scale * columns, 2.2 * scale * height * rows),
-        layout="constrained",
-        squeeze=False,
-    )
-    plot(list(axes.flat))
-    canvas = FigureCanvasAgg(drawing)
-    with warnings.catch_warnings():
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # of a name that the font cannot show
+        drawing, axes = pyplot.subplots(
+            rows,
+            columns,
+            figsize=(2.6 * scale * columns, 2.2 * scale * height * rows),
+            layout="constrained",
+            squeeze=False,
+        )
+        plot(list(axes.flat))
+        canvas = FigureCanvasAgg(drawing)
         canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     pyplot.close(drawing)

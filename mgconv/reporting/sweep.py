@@ -7,6 +7,7 @@ from pathlib import Path
 from mgconv.io.files import write_json
 from mgconv.reporting.cells import Column, Record
 from mgconv.reporting.report import Report
+from mgconv.reporting.style import NAMES
 from mgconv.reporting.tables import COST, OVER_SEEDS, Table, cost_records
 from mgconv.training.provenance import hide_paths, provenance
 
@@ -78,7 +79,7 @@ def _plot(rows, measure):
     def plot(axes):
         names = list(rows)[::-1]
         axes[0].barh(range(len(names)), [rows[name].get(measure) or 0 for name in names])
-        axes[0].set_yticks(range(len(names)), [_short(name) for name in names], fontsize=5)
+        axes[0].set_yticks(range(len(names)), [_short(name) for name in names], **NAMES)
         axes[0].set_ylim(-0.6, len(names) - 0.4)
 
     return to_picture(plot, 1, 1, scale=2.0, height=min(20.0, max(1.0, len(rows) / 15)))

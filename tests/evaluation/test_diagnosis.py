@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mgconv.evaluation.diagnosis import Blocks, blocks, chain_energies, nearest
-from mgconv.grids import upsample
+from mgconv.evaluation.diagnosis import Blocks, blocks, chain_energies, chain_paths, nearest
+from mgconv.grids import downsample, upsample
 from mgconv.models import MultigridModel
 from mgconv.training.build import build_learner
 
@@ -30,6 +30,27 @@ def test_distances_within_and_between_blocks_of_known_points():
     points = np.array([[0.0, 3.0], [4.0, 9.0]]).reshape(2, 2, 1, 1, 1)
     assert Blocks(points).within == pytest.approx(4)
     assert Blocks(points).between == pytest.approx(4)
+
+
+@pytest.mark.parametrize("num", [4, 3])
+def test_paths_of_chains_are_the_chains_that_a_model_draws_by(num, model):
+    """Each grid from the up-scaled end of the one below; 3 Langevin steps; noise that falls."""
+    made = model(noise=0.1, noise_end=0.5)
+    colors = made.colors(num, seed=3)
+    paths, ends = chain_paths(made, colors, seed=7), made.chains(colors, seed=7)
+    assert [path.shape for path in paths] == [(4, num, 2, 2, 1), (4, num, 4, 4, 1)]
+    for before, path, end in zip([colors, *ends], paths, ends):
+        np.testing.assert_allclose(path[0], upsample(before, path.shape[2]), atol=1e-5)
+        np.testing.assert_allclose(path[-1], end, atol=1e-5)
+        assert (np.abs(np.diff(path, axis=0)).max((1, 2, 3, 4)) > 0.03).all()
+
+
+def test_paths_from_an_image_of_a_grid_go_through_the_finer_grids_alone(model):
+    made = model(noise=0.1)
+    coarse = downsample(made.learner.reference, 2).numpy()[:2]
+    [path] = chain_paths(made, coarse, seed=7)
+    np.testing.assert_array_equal(path[0], upsample(coarse, 4))
+    np.testing.assert_allclose(path[-1], made.chains(coarse, seed=7)[-1], atol=1e-5)
 
 
 def test_chains_from_one_color_differ_by_noise_alone(model):
