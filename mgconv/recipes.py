@@ -91,6 +91,7 @@ METHODS = {
     "dcgan": _gan("DCGAN"),
     "wgan": _gan("WGAN"),
     "wgan_gp": _gan("WGAN-GP"),
+    "ddgm": _gan("Deep directed generative models"),
     "context_encoder": Method(
         "Context Encoder", ("inpaint",), "mgconv.baselines.context_encoder:make",
         "mgconv.baselines.context_encoder:ContextEncoderModel", masked=True,
@@ -99,6 +100,10 @@ METHODS = {
     # classifiers that learn from few labels and from images without
     "vat": _semi_supervised("Virtual adversarial training", "vat"),
     "vat_entropy": _semi_supervised("Virtual adversarial training, entropy", "vat"),
+    "vat_small": _semi_supervised("Virtual adversarial training, small network", "vat"),
+    "dgn": _semi_supervised("DGN (M1 + M2)", "dgn"),
+    "adgm": _semi_supervised("Auxiliary deep generative model", "adgm"),
+    "sdgm": _semi_supervised("Skip deep generative model", "adgm"),
 }  # fmt: skip
 TITLES = {name: row.title for name, row in METHODS.items()}
 ENERGY_BASED = tuple(name for name, row in METHODS.items() if row.is_energy_based)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments.paper import TABLE_2
+from experiments.paper import TABLE_2, TABLE_3
 from mgconv.cli.shared.flags import (
     SHARED_FIELDS,
     compared_methods,
@@ -23,9 +23,13 @@ from mgconv.cli.shared.flags import (
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
+from mgconv.recipes import METHODS
 
 OUT = "runs/exp2"
-ON_ALL_GRIDS = ("dcgan", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
+ON_ALL_GRIDS = ("dcgan", "ddgm", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
+FROM_LABELS = tuple(name for name, row in METHODS.items() if row.reads_labels)  # a run a draw
+QUOTED = tuple(name for name in FROM_LABELS if name in TABLE_3)  # by the page
+COMPARED = {"quick": tuple(TABLE_2)}  # at other scales those that the page quotes, too
 NUMS = {"quick": (100, 200, 400), "cpu": (1000, 2000, 4000), "full": (1000, 2000, 4000)}
 SETTINGS = {
     "quick": {"dataset": "digits", "minutes": 0.5},
@@ -36,7 +40,8 @@ SETTINGS = {
 
 def define_flags(values) -> None:
     """Flags of this program besides those of Config."""
-    flags.DEFINE_list("methods", list(TABLE_2), "methods to compare", flag_values=values)
+    flags.DEFINE_list("methods", None, f"methods to compare [quick {','.join(TABLE_2)}; else also "
+                      f"{','.join(QUOTED)}]", flag_values=values)  # fmt: skip
     flags.DEFINE_list("num_labels", None, "numbers of labels [quick 100,200,400; else "
                       "1000,2000,4000]", flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num_draws", 10, "draws of labels for the L2-SVM", 2, flag_values=values)
@@ -51,9 +56,10 @@ def run(values) -> None:
     """Trains every system without labels, classifies, writes results.json and the report."""
     from experiments.exp2_classification.tables import write_report
 
-    methods = compared_methods(values["methods"].value, TABLE_2)
     given = given_settings(values)
     scale = choose("scale", given.get("scale", "quick"), SETTINGS)
+    default = COMPARED.get(scale, (*TABLE_2, *QUOTED))
+    methods = compared_methods(values["methods"].value or default, (*TABLE_2, *FROM_LABELS))
     settings = one_budget(SETTINGS[scale] | {"scale": scale} | given | {"classes": "all"})
     settings["split"] = "train" if values["inductive"].value else "all"
     nums = _numbers(values["num_labels"].value) or NUMS[scale]
@@ -81,11 +87,12 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
         What results.json keeps.
     """
     from experiments.comparison import entries
-    from experiments.exp2_classification import classification
+    from experiments.exp2_classification import classification, few_labels
     from mgconv.training.compare import has_failed, train_or_reuse
     from mgconv.training.provenance import provenance
 
-    systems = entries(folder, dict.fromkeys(methods), settings)
+    without_labels = [name for name in methods if name not in FROM_LABELS]
+    systems = entries(folder, dict.fromkeys(without_labels), settings)
     config = systems["multigrid"].config
     observed, training, test = (load_split(config, split) for split in (None, "train", "test"))
     task = functools.partial(classification.Task, training, test, nums)
@@ -99,6 +106,12 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
     found: dict[str, dict] = {"svm": {}, "cnn": {}}
     for kind, name, key, make in _rows(learned, config, observed, tasks):
         found[kind][name] = classification.results(tasks[kind], name, key, make)
+    task = functools.partial(few_labels.FewDraws, training, test, nums)
+    from_labels = [name for name in methods if name in FROM_LABELS]
+    most = values["num_draws"].value
+    rows, costs = few_labels.rows_of(from_labels, settings, task, most, folder)
+    found["cnn"] |= rows
+    facts |= costs
     return {
         "settings": settings, "config": dataclasses.asdict(config), "models": facts,
         "inductive": values["inductive"].value, "num_test": len(test), "nums": nums, **found,

@@ -1,4 +1,4 @@
-"""Adversarial baselines of table 1: DCGAN, and WGAN with clipped weights or a gradient penalty.
+"""Adversarial baselines of tables 1 and 2: DCGAN, two kinds of WGAN, and DDGM's energy (ddgm.py).
 
 A generator makes images of latent vectors; a critic tells them from observed ones. The number of
 filters is the publication's, times `width` as in our nets.
@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mgconv.baselines import ddgm
 from mgconv.baselines.adversarial import cross_entropy, stage_filters
 from mgconv.baselines.gan_nets import critic, generator, layer_norm
 from mgconv.baselines.nets import NetsLearner
@@ -40,6 +41,10 @@ class GanSpec:
     critic_updates: int = 1  # for one of the generator
     clip: float | None = None  # bound of the critic's weights
     penalty: float | None = None  # factor of the critic's gradient penalty
+    make_critic: Callable[..., keras.Model] = critic
+    make_norm: Callable[[], keras.layers.Layer] = BatchStatistics  # of the critic
+    value_penalty: float | None = None  # factor of the squares of the critic's values
+    entropy: float | None = None  # weight of the generator's entropy
 
 
 GANS = {
@@ -53,7 +58,12 @@ GANS = {
     ),
     "wgan_gp": GanSpec(  # Gulrajani et al. 2017, algorithm 1
         lambda: keras.optimizers.Adam(1e-4, beta_1=0.0, beta_2=0.9, epsilon=1e-8),
-        critic_updates=5, penalty=10.0,
+        critic_updates=5, penalty=10.0, make_norm=layer_norm,
+    ),
+    "ddgm": GanSpec(  # Kim, Bengio 2016; optimizer and filters are DCGAN's
+        lambda: keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8), filters=128,
+        make_critic=ddgm.energy, make_norm=keras.layers.Identity,
+        value_penalty=ddgm.PENALTY, entropy=ddgm.ENTROPY,
     ),
 }  # fmt: skip
 
@@ -76,9 +86,8 @@ class GanLearner(NetsLearner):
         _, size, _, channels = shape
         filters = stage_filters("A GAN cannot make images of", size, spec.filters, width)
         planes = num_classes if num_classes > 1 else 0
-        make_norm = layer_norm if spec.penalty else BatchStatistics
         maker = generator(LATENT + planes, filters, channels, seed)
-        critic_net = critic(size, channels + planes, filters, make_norm, seed + 1)
+        critic_net = spec.make_critic(size, channels + planes, filters, spec.make_norm, seed + 1)
         super().__init__((maker, critic_net), spec.make_optimizer, seed)
         self.generator, self.critic = maker, critic_net
         self.spec, self.shape = spec, shape
@@ -112,6 +121,9 @@ class GanLearner(NetsLearner):
                 loss = cross_entropy(on_real, 1.0) + cross_entropy(on_fake, 0.0)
             if self.spec.penalty:
                 loss += self.spec.penalty * self._steepness(images, made, labels, fold_in(seed, 2))
+            if self.spec.value_penalty:
+                squares = tf.reduce_mean(tf.square(on_real) + tf.square(on_fake))
+                loss += self.spec.value_penalty * squares
         self._apply(self.critic, tape, loss)
         if self.spec.clip:
             for weight in self.critic.trainable_variables:
@@ -126,6 +138,8 @@ class GanLearner(NetsLearner):
                 loss = -tf.reduce_mean(on_fake)
             else:
                 loss = cross_entropy(on_fake, 1.0)
+            if self.spec.entropy:
+                loss -= self.spec.entropy * ddgm.entropy(self.generator)
         self._apply(self.generator, tape, loss)
         return self.generator_loss.assign(loss)
 

@@ -29,8 +29,23 @@ def generator(inputs: int, filters: list[int], channels: int, seed: int) -> kera
     )
 
 
-def critic(size: int, channels: int, filters: list[int], make_norm, seed: int) -> keras.Model:
-    """A model of every layer's map after its activation, and the value, [B, 1]."""
+def _value(images, features, initial):
+    return keras.layers.Dense(1, kernel_initializer=initial)(features)
+
+
+def critic(
+    size: int, channels: int, filters: list[int], make_norm, seed: int, read=_value
+) -> keras.Model:
+    """A model of every layer's map after its activation, and the value, [B, 1].
+
+    Args:
+        size: pixels a side.
+        channels: of the images and what stands beside them.
+        filters: of each layer, from the image up.
+        make_norm: of all but the first.
+        seed: of the weights.
+        read: makes the value of the images, the last map flattened, and an initializer.
+    """
     layers, initial, maps = keras.layers, initializers(seed), []
     x = inputs = keras.Input([size, size, channels])
     for index, number in enumerate(filters):
@@ -38,7 +53,7 @@ def critic(size: int, channels: int, filters: list[int], make_norm, seed: int) -
         x = make_norm()(x) if index else x
         x = layers.LeakyReLU(negative_slope=0.2)(x)
         maps.append(x)
-    value = layers.Dense(1, kernel_initializer=next(initial))(layers.Flatten()(x))
+    value = read(inputs, layers.Flatten()(x), next(initial))
     return keras.Model(inputs, [*maps, value], name="critic")
 
 

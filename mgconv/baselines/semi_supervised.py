@@ -114,7 +114,7 @@ class FallingRate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class AveragedStatistics(BatchStatistics):
-    """Batch normalization that is told whether its averages move, [B, h, w, K] or [B, K]."""
+    """Batch normalization of the last axis, that is told whether its averages move."""
 
     def build(self, shape):
         super().build(shape)
@@ -128,7 +128,7 @@ class AveragedStatistics(BatchStatistics):
         if not training:
             mean, variance = (tf.convert_to_tensor(v) for v in (self.mean, self.variance))
             return tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON)
-        maps = x if x.shape.rank == 4 else x[:, tf.newaxis, tf.newaxis]
+        maps = x if x.shape.rank == 4 else tf.reshape(x, [-1, 1, 1, x.shape[-1]])
         maps, mean, variance, *_ = tf.compat.v1.nn.fused_batch_norm(
             maps, gamma, beta, epsilon=EPSILON
         )

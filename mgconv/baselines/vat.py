@@ -24,6 +24,7 @@ from mgconv.baselines.semi_supervised import (
 )
 from mgconv.config import Config
 from mgconv.langevin import fold_in
+from mgconv.recipes import Conv
 
 RATE = 1e-3  # Miyato et al. 2018
 PERTURBATION = 5.0  # norm on [-1, 1] of 32 x 32 x 3 pixels; Miyato et al.'s code for SVHN
@@ -31,23 +32,33 @@ PROBE = 0.1  # norm of the finite difference; 1e-6 as published is below float32
 SLOPE, DROPOUT = 0.1, 0.5  # Miyato et al. 2018
 
 
+LARGE = (  # "Conv-Large" of Miyato et al. 2018
+    *3 * (Conv(128, 3, 1),), *3 * (Conv(256, 3, 1),),
+    Conv(512, 3, 1), Conv(256, 1, 1), Conv(128, 1, 1),
+)  # fmt: skip
+SMALL = (  # the top grid's part of table 3's supervised CNN, and that CNN
+    Conv(64, 5, 2), Conv(128, 5, 2), Conv(64, 3, 1), Conv(64, 3, 1),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class VatSpec:
-    """How one kind is trained."""
+    """One kind: its network and how it is trained."""
 
+    convolutions: tuple[Conv, ...] = LARGE
+    pooled: tuple[int, ...] = (2, 5)  # convolutions that pooling and dropout follow
     entropy: float = 0.0  # weight of the entropy of images without labels
 
 
-VATS = {"vat": VatSpec(), "vat_entropy": VatSpec(entropy=1.0)}
-
-CONVOLUTIONS = (  # filters, kernel: "Conv-Large" of Miyato et al. 2018, which pools after
-    (128, 3), (128, 3), (128, 3), (256, 3), (256, 3), (256, 3), (512, 3), (256, 1), (128, 1),
-)  # fmt: skip
-POOLED = (2, 5)  # these
+VATS = {
+    "vat": VatSpec(),
+    "vat_entropy": VatSpec(entropy=1.0),
+    "vat_small": VatSpec(SMALL, pooled=(2,)),
+}
 
 
 class VatNet(keras.Model):
-    """Nine convolutions, the mean of their last maps, classes; a PartlyLabeledNet.
+    """Convolutions, the mean of their last maps, classes; a PartlyLabeledNet.
 
     Args:
         spec: a row of VATS.
@@ -65,11 +76,11 @@ class VatNet(keras.Model):
         scale = (math.prod(image_shape) / (32 * 32 * 3)) ** 0.5
         self.perturbation, self.probe = scale * PERTURBATION, scale * PROBE
         shape, stages = (None, *image_shape), []
-        for index, (filters, kernel) in enumerate(CONVOLUTIONS):
-            initial = keras.initializers.HeNormal(seed=seed + index)
+        for index, conv in enumerate(spec.convolutions):
+            filters = max(1, round(width * conv.filters))
             convolution = keras.layers.Conv2D(
-                max(1, round(width * filters)), kernel, padding="same", use_bias=False,
-                kernel_initializer=initial,
+                filters, conv.kernel, conv.stride, "same", use_bias=False,
+                kernel_initializer=keras.initializers.HeNormal(seed=seed + index),
             )  # fmt: skip
             convolution.build(shape)
             shape = convolution.compute_output_shape(shape)
@@ -93,7 +104,7 @@ class VatNet(keras.Model):
         for index, (convolution, norm) in enumerate(self.stages):
             x = norm(convolution(x), training=training, moves=training and moves)
             x = tf.nn.leaky_relu(x, SLOPE)
-            if index in POOLED:
+            if index in self.spec.pooled:
                 x = tf.nn.max_pool2d(x, 2, 2, "SAME")
                 x = _dropped(x, fold_in(seed, index)) if training else x
         means = self.read(tf.reduce_mean(x, [1, 2]))
@@ -118,7 +129,7 @@ class VatNet(keras.Model):
         def divergence(r):
             return kl(target, self.logits(images + r, seed, moves=False))
 
-        start = tf.random.stateless_normal(tf.shape(images), fold_in(seed, len(CONVOLUTIONS)))
+        start = tf.random.stateless_normal(tf.shape(images), fold_in(seed, len(self.stages)))
         return self.perturbation * worst_direction(divergence, start, self.probe)
 
     def shown(self, images, seed):

@@ -9,6 +9,7 @@ import tensorflow as tf
 from mgconv.chains import ChainStart, FromCoarser, FromData, Persistent
 from mgconv.config import Config
 from mgconv.curvature import curvature_penalty
+from mgconv.datasets.image_set import ImageSet
 from mgconv.energy import EnergyNet
 from mgconv.errors import UserError
 from mgconv.layers import standard_keras
@@ -29,6 +30,7 @@ class Start(NamedTuple):
 
     colors: np.ndarray  # [N, 1, 1, C], from which samples start
     reference: np.ndarray  # [B, S, S, C], observed images that fill up a batch
+    images: ImageSet | None = None  # all of them, for what is fitted before the first update
 
 
 @standard_keras()
@@ -74,7 +76,7 @@ def make_energy_based(
 ) -> MultigridLearner:
     """The learner of one of our energy-based models; without a start, one to be restored."""
     shape = (config.batch_size, config.size, config.size, data["channels"])
-    colors, reference = start or (np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape))
+    colors, reference, _ = start or Start(np.zeros([1, 1, 1, shape[-1]]), np.zeros(shape))
     return build_learner(config, colors, reference, data["num_images"], strategy)
 
 

@@ -65,12 +65,12 @@ def learn(
     data = describe(images) | _classes(config, images)
     stream = _stream(config, images, data.get("labels"))
     stream(0)  # a batch larger than the data is reported before a folder is made
-    start = Start(images.colors, reference_images(images, config))
+    start = Start(images.colors, reference_images(images, config), images)
     epoch = {"num_images": num_images or len(images)}
     learner = traced or build(config, data | epoch, start, strategy)
     run = Run(own_folder(folder), config, data)
     if traced:
-        traced.reset(config.seed, *start)
+        traced.reset(config.seed, start.colors, start.reference)
     count = learner.update_count
     seconds = train(
         learner,

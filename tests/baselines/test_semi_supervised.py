@@ -7,9 +7,11 @@ from conftest import refused
 
 import mgconv
 from mgconv.baselines.semi_supervised import FALLS_FROM, AveragedStatistics, FallingRate
+from mgconv.datasets.few_labels import split_labels
 from mgconv.recipes import METHODS
 from mgconv.training.build import build
 from mgconv.training.fit import learn
+from mgconv.training.run import Run
 
 ROWS = [name for name, row in METHODS.items() if row.reads_labels]
 BUDGET = {"grids": (1, 8), "batch_size": 8, "width": 0.05, "labels": 8, "num_updates": 6}
@@ -33,7 +35,7 @@ def broken(request, tiny, images, tmp_path_factory):
     """A run that was interrupted and resumed: (method, folder, its learner)."""
     folder = tmp_path_factory.mktemp("few") / request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mgconv.training.loop._Session._is_due", interrupt_at(4))
+        patch.setattr(Run, "log", interrupt_at(5))
         with pytest.raises(KeyboardInterrupt):
             learn(config_of(tiny, request.param), images, folder)
     learner, _ = learn(config_of(tiny, request.param), images, folder)
@@ -41,17 +43,32 @@ def broken(request, tiny, images, tmp_path_factory):
 
 
 def interrupt_at(number):
-    def is_due(session, update):
+    log = Run.log
+
+    def interrupted(run, update, scalars):
         if update == number:
             raise KeyboardInterrupt
-        return True
+        log(run, update, scalars)
 
-    return is_due
+    return interrupted
 
 
-def test_an_interrupted_run_ends_as_the_uninterrupted_one(broken, tiny, images, tmp_path):
+def with_hidden_labels_exchanged(images, split):
+    labels = images.labels.copy()
+    labels[split.hidden] = 1 - labels[split.hidden]
+    return type(images)(images.pixels, labels, NAMES)
+
+
+def test_an_interrupted_run_ends_as_the_uninterrupted_one_on_other_hidden_labels(
+    broken, tiny, images, tmp_path
+):
+    """Bit for bit; what is hidden reaches nothing that is learned."""
     method, _, resumed = broken
-    whole, _ = learn(config_of(tiny, method), images, tmp_path)
+    split = split_labels(images, 8, seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mgconv.training.fit.split_labels", lambda *_: split)
+        others = with_hidden_labels_exchanged(images, split)
+        whole, _ = learn(config_of(tiny, method), others, tmp_path)
     assert len(whole.net.variables) == len(resumed.net.variables) > 4
     for one, other in zip(whole.net.variables, resumed.net.variables):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
@@ -72,28 +89,12 @@ def test_a_loaded_model_gives_each_image_probabilities_whatever_is_beside_it(bro
     np.testing.assert_allclose(found[:8], expected, atol=1e-6)
 
 
-def test_hidden_labels_reach_nothing_that_is_learned(broken, tiny, images, tmp_path):
-    """With the labels of all images but the drawn ones exchanged the weights stay as they were."""
-    from mgconv.datasets.few_labels import split_labels
-
-    method, _, expected = broken
-    split = split_labels(images, 8, seed=0)
-    labels = images.labels.copy()
-    a, b = (split.hidden[labels[split.hidden] == label] for label in (0, 1))
-    labels[a], labels[b] = 1, 0
-    exchanged = type(images)(images.pixels, labels, NAMES)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mgconv.training.fit.split_labels", lambda *_: split)
-        learner, _ = learn(config_of(tiny, method), exchanged, tmp_path)
-    for one, other in zip(expected.net.variables, learner.net.variables):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
-
-
-@pytest.mark.parametrize("method", ROWS)
+@pytest.mark.parametrize("method", {METHODS[name].make: name for name in ROWS}.values())
 def test_from_labels_alone_the_same_classifier_learns_dark_from_bright(
     method, tiny, images, tmp_path
 ):
-    config = config_of(tiny, method, unlabeled=False, num_updates=60)
+    given = {"unlabeled": False, "num_updates": 60, "batch_size": 64, "labels": 20}
+    config = config_of(tiny, method, **given)
     learn(config, images, tmp_path)
     predicted = mgconv.load(tmp_path).classify(images.pixels / np.float32(127.5) - 1).argmax(1)
     assert np.mean(predicted == images.labels) > 0.9
@@ -158,4 +159,4 @@ def test_averaged_statistics_are_those_of_batch_normalization():
     for _ in range(200):
         norm(x, training=True, moves=True)
     np.testing.assert_allclose(norm.mean, x.numpy().mean(0), rtol=1e-3)
-    np.testing.assert_allclose(norm(x), normalized, atol=0.02)
+    np.testing.assert_allclose(norm(x), normalized, rtol=0.02)  # its variance is of 49 of 50

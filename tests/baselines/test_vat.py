@@ -134,5 +134,6 @@ def test_entropy_is_descended_where_the_row_says_so_and_only_watched_elsewhere(k
 def test_its_filters_are_the_published_ones_times_the_width(tiny):
     config = tiny(method="vat", grids=(1, 32), width=0.1875)
     classifier = make(config, {"channels": 3, "labels": list(range(10))}).net
+    assert isinstance(classifier, VatNet)
     filters = [convolution.filters for convolution, _ in classifier.stages]
     assert filters == [24, 24, 24, 48, 48, 48, 96, 48, 24]

@@ -58,24 +58,27 @@ def test_an_experiment_learns_by_the_default_recipe_at_every_scale(name):
 
 
 def test_experiment_1_writes_its_report_and_reuses_its_models(tmp_path, capsys):
-    settings = [*TINY, "--methods=multigrid,cd1", f"--out={tmp_path}"]
+    settings = [*TINY, "--methods=multigrid,pcd", f"--out={tmp_path}"]
     call("exp1_synthesis", *settings)
     results = json.loads((tmp_path / "results.json").read_text())
     assert set(results["panels"]) == {"photos", "digits"}
     predictions = results["panels"]["digits"]["scorers"]["classifier"]
     systems = [row["system"] for row in predictions["scores"]]
-    assert {"Real images (test)", "class mean + noise", "Multi-grid", "One-step CD"} <= set(systems)
+    assert {"Real images (test)", "class mean + noise", "Multi-grid", "Persistent CD"} <= set(
+        systems
+    )
     page = (tmp_path / "report.html").read_text()
     assert 'src="data:image/png' in page
     assert "://" not in page  # self-contained; base64 may spell http, but has no colon
     assert "6.565" in page
     assert set(results["panels"]["photos"]["diagnosis"]) == {
         "diversity", "7-energy", "8-long-chains", "9-memory", "10-unseen-colors",
+        "11-persistent-chains",
     }  # fmt: skip
     with Image.open(tmp_path / "figures" / "photos-1-grids.png") as picture:
         assert picture.height > 4 * 64  # the strips of 1, 4, 16 and 64 pixels
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")}
-    models = 2 + 10 + 3  # photos; digits: multi-grid, one-step CD of three classes
+    models = 2 + 10 + 3  # photos; digits: multi-grid, persistent CD of three classes
     assert len(made) == 2 * models  # the first and the last checkpoint of each
     call("exp1_synthesis", *settings, "--datasets=digits")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.index")} == made
@@ -165,7 +168,7 @@ def test_experiment_2_has_every_row_and_says_what_was_not_run(experiment_2):
     table = results["panels"]["classification"]["scorers"]["table2"]["table"]
     rows = {row[0]: row for row in cells_of(table)[1]}
     assert rows["Single-grid"][1] == "not run"
-    assert rows["Deep directed generative models"][1] == "quoted"
+    assert rows["Deep directed generative models"][-2] == "44.99 / 34.26 / 27.44"
     assert rows["Multi-grid"][-2] == "30.23 / 26.54 / 22.83"
     assert {len(row) for row in rows.values()} == {5}
     assert set(results["cnn"]) == {"multigrid", "dcgan", "untrained", "supervised"}
@@ -219,7 +222,7 @@ def test_kept_draws_are_made_anew_for_other_weights_or_labels(tmp_path, toy_imag
     from experiments.exp2_classification.classification import Task, results
 
     images = toy_images(40, class_names=("a", "b"))
-    labels, made = np.arange(40) % 2, []
+    labels, made = np.arange(40) % 4 // 3, []  # a quarter is of class 1, none is read so
 
     def make():
         made.append(1)
@@ -229,7 +232,9 @@ def test_kept_draws_are_made_anew_for_other_weights_or_labels(tmp_path, toy_imag
         data = [dataclasses.replace(images, labels=labels)] * 2
         return results(Task(*data, (20,), 2, tmp_path), "toy", key, make)
 
-    assert [row["error"] for row in ask("weights")] == [0.5, 0.5]
+    first = ask("weights")
+    assert [row["error"] for row in first] == [0.25, 0.25]
+    assert [row["confusion"] for row in first] == 2 * [[[30, 0], [10, 0]]]
     ask("weights")
     assert len(made) == 1
     ask("other weights")
@@ -241,11 +246,14 @@ def test_differences_to_multigrid_are_paired_over_the_same_draws():
     from experiments.exp2_classification.tables import table
 
     def rows(*errors):
-        return [{"labels": 10, "error": error, "balanced": True} for error in errors]
+        return [
+            {"labels": 10, "draw": draw, "error": error, "balanced": True}
+            for draw, error in enumerate(errors)
+        ]
 
     found = {"multigrid": rows(0.2, 0.3), "pcd": rows(0.3, 0.5)}
     results = {"nums": [10, 20], "models": {}, "config": {"seed": 0}, "svm": found}
-    _, [pcd, multigrid] = table(results, "svm", ["pcd", "multigrid"], {}, {}).cells()
+    _, [pcd, multigrid] = table(results, "svm", ["pcd", "multigrid"], {}).cells()
     assert pcd[1:] == ["40.0 ± 14.1 (2)", "+15.0 ± 5.0", "not run", "-", "-", "-"]
     assert multigrid[1:3] == ["25.0 ± 7.1 (2)", "-"]
 
