@@ -28,6 +28,7 @@ PAGES = [
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OF_TARGET = {  # make passes FLAGS to these
     "exp1": "experiments.exp1_synthesis",
+    "trials": "experiments.exp1_synthesis.trials",
     "exp2": "experiments.exp2_classification",
     "exp3": "experiments.exp3_inpainting",
     "sweep": "mgconv.cli.sweep",

@@ -28,7 +28,11 @@ def test_a_data_set_of_large_errors_does_not_decide_alone():
     """Errors count over those of whole blocks."""
     large = errors_of(a=100.0, b=101.0, c=110.0, d=110.0, e=110.0)
     small = errors_of(a=1.0, b=0.1, c=1.0, d=1.0, e=1.0)
-    assert choose_share([large, small]) == "1/4"
+    assert choose_share([large, small]) == "3/4"
+
+
+def test_of_equal_shares_the_one_that_holds_less_is_chosen():
+    assert choose_share([errors_of(a=5.0, b=4.0, c=3.0, d=1.0, e=1.0)]) == "1/4"
 
 
 def test_the_rule_is_what_its_record_chose():

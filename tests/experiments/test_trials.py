@@ -8,7 +8,9 @@ import pytest
 from programs import call, refusal
 
 from experiments.exp1_synthesis import trials
+from experiments.exp1_synthesis.panels import PANELS
 from experiments.exp1_synthesis.tried import NUM_TRIED, chosen, record_path, tried, words
+from mgconv.cli.shared.flags import config_for
 from mgconv.config import make_config
 from mgconv.datasets import table as datasets
 from mgconv.evaluation.scorers import table as scorers
@@ -30,6 +32,16 @@ def test_as_many_settings_are_tried_of_every_method_and_it_reads_them(method):
     whole = make_config(method=method).identity()
     for own in listed[1:]:
         assert make_config(method=method, **own).identity() != whole
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_every_panel_can_be_tried_in_two_minutes_at_the_scale_that_it_has(name):
+    panel = PANELS[name]
+    config = config_for(**trials.plan(panel, {}))
+    assert config.minutes * len(panel.tried or [1]) == pytest.approx(2)
+    assert config.held_out == trials.HELD_OUT
+    assert {config.scale} <= (set(panel.settings) or {"cpu"})
+    assert panel.judge in scorers.SCORERS
 
 
 def test_the_only_step_of_one_step_cd_is_also_tried_with_the_noise_of_the_top_grid():
