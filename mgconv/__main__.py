@@ -13,6 +13,7 @@ COMMANDS = {
     "inpaint": "mgconv.cli.inpaint",
     "features": "mgconv.cli.features",
     "evaluate": "mgconv.cli.evaluate",
+    "score": "mgconv.cli.score",
     "export": "mgconv.cli.export",
     "sweep": "mgconv.cli.sweep",
     "inspect": "mgconv.cli.inspect",
