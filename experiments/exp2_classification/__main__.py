@@ -46,6 +46,8 @@ def define_flags(values) -> None:
                       "1000,2000,4000]", flag_values=values)  # fmt: skip
     flags.DEFINE_integer("num_draws", 10, "draws of labels for the L2-SVM", 2, flag_values=values)
     flags.DEFINE_integer("num_cnn_draws", 2, "draws of labels for the CNN", 2, flag_values=values)
+    flags.DEFINE_bool("fine_tuned", None, "fine-tune multi-grid's networks, and fresh ones, under "
+                      "the CNN, too [quick false; else true]", flag_values=values)  # fmt: skip
     flags.DEFINE_bool("inductive", False, "train features without the test images",
                       flag_values=values)  # fmt: skip
     names = [name for name in SHARED_FIELDS if name not in ("classes", "split")]
@@ -104,7 +106,9 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
     facts = {method: train_or_reuse(entry, observed) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
     found: dict[str, dict] = {"svm": {}, "cnn": {}}
-    for kind, name, key, make in _rows(learned, config, observed, tasks):
+    tuned = values["fine_tuned"].value
+    tuned = config.scale != "quick" if tuned is None else tuned
+    for kind, name, key, make in _rows(learned, config, observed, tasks, tuned):
         found[kind][name] = classification.results(tasks[kind], name, key, make)
     task = functools.partial(few_labels.FewDraws, training, test, nums)
     from_labels = [name for name in methods if name in FROM_LABELS]
@@ -118,7 +122,7 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
     } | provenance()  # fmt: skip
 
 
-def _rows(learned: dict[str, Path], config, observed, tasks):
+def _rows(learned: dict[str, Path], config, observed, tasks, tuned: bool):
     """(table, name, key, maker of the classifier) of every row: systems, then controls."""
     import mgconv
     from experiments.exp2_classification import classification as c
@@ -138,6 +142,11 @@ def _rows(learned: dict[str, Path], config, observed, tasks):
     fresh, key = lambda: untrained(config, observed), str(config.identity())
     yield from on_system("untrained", key, fresh)
     yield "cnn", "supervised", key, lambda: c.supervised(cnn_task, fresh)
+    if tuned and (folder := learned.get("multigrid")):
+        tune = functools.partial(c.supervised, cnn_task, fine_tuned=True)
+        load = functools.partial(mgconv.load, folder)
+        yield "cnn", "multigrid_tuned", weights_key(folder), lambda: tune(load)
+        yield "cnn", "untrained_tuned", key, lambda: tune(fresh)
     yield "svm", "pixels", "", lambda: c.svm_on(svm_task, c.pixels)
     if importlib.util.find_spec("skimage"):
         yield "svm", "hog", "", lambda: c.svm_on(svm_task, c.hog)

@@ -192,24 +192,30 @@ def cnn_on(task: Task, system: Model, observed: ImageSet) -> Classify:
     return _cnn(task, lambda: (system.grid_features, []))
 
 
-def supervised(task: Task, make: Callable[[], Model]) -> Classify:
-    """The same nets and CNN, trained end to end on the labels alone."""
+def supervised(task: Task, make: Callable[[], Model], fine_tuned: bool = False) -> Classify:
+    """The same CNN on nets that are trained as well.
+
+    Args:
+        task: what is classified.
+        make: the nets, anew for each draw.
+        fine_tuned: they know something already: the head begins alone, and they follow slowly.
+    """
 
     def fresh():
         system = make()
         return system.grid_features, system.nets
 
-    return _cnn(task, fresh)
+    return _cnn(task, fresh, fine_tuned)
 
 
-def _cnn(task, fresh):
+def _cnn(task, fresh, fine_tuned=False):
     side = min(8, task.training.pixels.shape[1] // 2)
 
     def classify(rows, seed):
         maps, nets = fresh()
         result = cnn.classify(
             maps, side, task.training.pixels[rows], task.training.labels[rows], task.test.pixels,
-            len(task.training.class_names), seed, nets,
+            len(task.training.class_names), seed, nets, fine_tuned,
         )  # fmt: skip
         facts = {"validation_error": result.validation_error, "epochs": result.epochs}
         return result.predictions, facts

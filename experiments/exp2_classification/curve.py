@@ -116,7 +116,7 @@ class _Features:
 
         if not num:
             return untrained(self._config, self._observed)
-        config = dataclasses.replace(self._config, num_updates=num)
+        config = dataclasses.replace(self._config, num_updates=num, minutes=None)
         learner, seconds = learn(config, self._observed, self._folder)
         if int(learner.update_count) != num:
             found = f"{int(learner.update_count)} updates, {num} are asked for"

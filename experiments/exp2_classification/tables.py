@@ -18,9 +18,12 @@ from mgconv.training.provenance import hide_paths
 WORDS = TITLES | {
     "untrained": "Multi-grid's nets untrained", "pixels": "Raw pixels", "hog": "HOG",
     "supervised": "Supervised CNN, same structure",
+    "multigrid_tuned": "Multi-grid's nets, fine-tuned",
+    "untrained_tuned": "Multi-grid's nets untrained, fine-tuned",
 }  # fmt: skip
 ROWS_2 = (*paper.TABLE_2, "untrained", "pixels", "hog")
 ROWS_3 = ("dcgan", "ddgm", "supervised", "single_grid", "multigrid", "untrained")
+TUNED = ("multigrid_tuned", "untrained_tuned")
 ALONE = {f"{m}_alone": f"{TITLES[m]}: its network, labels alone" for m, row in METHODS.items()
          if row.reads_labels}  # fmt: skip
 WORDS |= ALONE
@@ -78,7 +81,8 @@ def _rows_3(results):
     """All rows of the page, and what else was trained from labels."""
     trained = [name for m in METHODS for name in (m, f"{m}_alone") if name in results["models"]]
     from_labels = [name for name in trained if name in ALONE or f"{name}_alone" in ALONE]
-    return dict.fromkeys((*ROWS_3, *paper.TABLE_3, *from_labels))
+    tuned = [name for name in TUNED if name in results["cnn"]]
+    return dict.fromkeys((*ROWS_3, *tuned, *paper.TABLE_3, *from_labels))
 
 
 def table(results: dict, kind: str, names, figures: dict) -> Table:

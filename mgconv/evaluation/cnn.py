@@ -21,7 +21,9 @@ SHIFT = 1 / 16  # of the image's side, either way: the augmentation
 BATCH_SIZE, PATIENCE = 50, 10
 MAX_EPOCHS, MAX_UPDATES = 100, 1200  # whichever is reached first
 WARM = 1 / 4  # of the epochs, before the first look at validation
-MOMENTUM = 0.99  # of the averages of statistics, Keras's; or less: over a tenth of the training
+MOMENTUM = 0.99  # of averages of statistics and weights; or less: over a tenth of the training
+SMOOTHING = 0.1  # of labels
+WAIT, SHARE = 200, 0.1  # updates of the head alone; then the rate of nets trained before, in its
 
 GridMaps = Callable[[tf.Tensor], list[list[tf.Tensor]]]  # images -> maps of each grid's layers
 
@@ -81,6 +83,28 @@ def _stage(momentum):
     return convolution, layers.BatchNormalization(momentum=momentum), layers.Activation("relu")
 
 
+class HeadFirst(keras.optimizers.Adam):
+    """Adam with weights that are known to be good: they stay at first, then move slowly.
+
+    Args:
+        slow: those weights; their rate is 0 for a while, then SHARE of the others'.
+        wait: number of the first updates without them.
+        rate: of the others.
+        **options: of Adam.
+    """
+
+    def __init__(self, slow: Sequence[keras.Variable], wait: int, rate: float, **options):
+        super().__init__(rate, **options)
+        self.wait, self._slow = wait, {id(weight.value) for weight in slow}
+
+    def update_step(self, gradient, variable, learning_rate):
+        """The update of one weight."""
+        if id(variable) in self._slow:
+            late = tf.convert_to_tensor(self.iterations) >= self.wait
+            learning_rate = tf.where(late, SHARE, 0.0) * tf.convert_to_tensor(learning_rate)
+        super().update_step(gradient, variable, learning_rate)
+
+
 @standard_keras()
 def classify(
     maps: GridMaps,
@@ -91,8 +115,11 @@ def classify(
     num_classes: int,
     seed: int,
     nets: Sequence[EnergyNet] = (),
+    fine_tuned: bool = False,
 ) -> CnnResult:
     """Trains the CNN on a labeled subset, stops by a part of it, and reads the test images.
+
+    Labels are smoothed, and what reads images are averaged weights.
 
     Args:
         maps: features, frozen; or those of `nets`, which then are trained as well.
@@ -102,7 +129,8 @@ def classify(
         test: uint8 [M, S, S, C].
         num_classes: of the labels.
         seed: of the validation part, the order, the weights, the augmentation.
-        nets: trained end to end on these labels alone; their statistics are frozen at the end.
+        nets: trained on these labels as well; their statistics are frozen at the end.
+        fine_tuned: the nets know something already: the head begins alone, and they follow slowly.
     """
     keras.utils.set_random_seed(seed)
     held = for_validation(labels, seed)
@@ -113,17 +141,22 @@ def classify(
     for net in nets:
         for unread in (*net.convolutions[DEPTH:], *net.norms[DEPTH:], net.scalar):
             unread.trainable = False
-    optimizer = keras.optimizers.Adam(LEARNING_RATE)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    first = int(WARM * epochs)
+    wait = min(WAIT, epochs * updates // 4)
+    slow = [weight for net in nets if fine_tuned for weight in net.trainable_variables]
+    optimizer = HeadFirst(slow, wait, LEARNING_RATE, use_ema=True, ema_momentum=momentum)
+    smoothed = keras.losses.CategoricalCrossentropy(label_smoothing=SMOOTHING)
+    model.compile(optimizer, smoothed, metrics=["accuracy"])
+    first = int(WARM * epochs) + wait // updates * fine_tuned
     stop = keras.callbacks.EarlyStopping(
         "val_accuracy", patience=PATIENCE, mode="max", restore_best_weights=True,
         start_from_epoch=first,
     )  # fmt: skip
+    averaged = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)  # before who keeps the best
+    known = np.eye(num_classes, dtype=np.float32)[labels]
     history = model.fit(
-        to_float(images[~held]), labels[~held], batch_size=BATCH_SIZE, verbose=0,
+        to_float(images[~held]), known[~held], batch_size=BATCH_SIZE, verbose=0,
         epochs=epochs,
-        validation_data=(to_float(images[held]), labels[held]), callbacks=[stop],
+        validation_data=(to_float(images[held]), known[held]), callbacks=[averaged, stop],
     ).history  # fmt: skip
     if nets:
         norms = [norm for net in nets for norm in net.norms if isinstance(norm, BatchStatistics)]

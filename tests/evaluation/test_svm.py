@@ -2,14 +2,15 @@
 
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mgconv.energy import EnergyNet
 from mgconv.evaluation import svm as svm_module
-from mgconv.evaluation.cnn import GridClassifier, _stage, classify, joined
-from mgconv.evaluation.svm import C_GRID, svm
+from mgconv.evaluation.cnn import GridClassifier, HeadFirst, _stage, classify, joined
+from mgconv.evaluation.svm import C_GRID, svm, unseen_error
 from mgconv.recipes import Conv, GridSpec
 
 
@@ -58,7 +59,7 @@ def test_the_svm_learns_nothing_from_shuffled_labels():
     assert (svm(features, shuffled, test, seed=0).predictions == expected).mean() < 0.6
 
 
-@pytest.mark.parametrize(("num", "width", "signal", "c"), [(60, 20, 0.5, 3e-4), (200, 3, 1, 0.1)])
+@pytest.mark.parametrize(("num", "width", "signal", "c"), [(60, 20, 0.5, 1e-4), (200, 3, 1, 0.1)])
 def test_c_is_chosen_by_images_that_the_svm_was_not_trained_on(num, width, signal, c):
     """Small among many weak features, larger among few strong ones.
 
@@ -68,6 +69,33 @@ def test_c_is_chosen_by_images_that_the_svm_was_not_trained_on(num, width, signa
     features = rng.normal(size=[num, width])
     features[:, :10] += signal * (2 * labels - 1)[:, None]
     assert svm(features, labels, features[:1], seed=0).c == c
+
+
+def test_features_that_are_not_standardized_have_one_factor():
+    """The unit of all of them changes nothing, that of one does; standardized, neither does."""
+    rng, labels = np.random.default_rng(1), np.arange(200) % 2
+    features, test = rng.normal(size=[2, 200, 40]) * 30
+    features[:, 0] += 60 * labels
+
+    def read(units, standardized):
+        return svm(features * units, labels, test * units, 0, standardized).predictions
+
+    units = np.ones(40)
+    units[0] = 100
+    plain, standard = read(1, False), read(1, True)
+    np.testing.assert_array_equal(read(1e3, False), plain)
+    assert (read(units, False) != plain).any()
+    np.testing.assert_array_equal(read(units, True), standard)
+
+
+def test_an_error_is_that_of_images_whose_labels_were_not_seen():
+    """Labels of the others are turned round: all of them are wrong then."""
+    features, labels = blobs(120)
+    rows = np.arange(0, 120, 2)
+    assert unseen_error(features, labels, rows, seed=0) < 0.1
+    wrong = labels.copy()
+    wrong[1::2] = (labels[1::2] + 1) % 3
+    assert unseen_error(features, wrong, rows, seed=0) > 0.9
 
 
 class Stub:
@@ -161,7 +189,7 @@ def test_the_cnn_stops_by_labeled_images_that_it_is_not_trained_on(seen):
     images, labels = stripes(60, 0)
     result = classify(lambda x: [[x]], 8, images, labels, images[:1], 2, seed=0)
     assert (result.validation_error, result.epochs) == (0.25, 28)
-    held, stop = seen["validation_data"][0], seen["callbacks"][0]
+    held, stop = seen["validation_data"][0], seen["callbacks"][-1]
     both = np.concatenate([seen["trained"], held])
     assert len(np.unique(both, axis=0)) == len(images) and len(held) == 12
     assert (stop.monitor, stop.start_from_epoch, seen["epochs"]) == ("val_accuracy", 25, 100)
@@ -178,6 +206,31 @@ def test_nets_that_are_trained_end_to_end_read_test_images_one_by_one(seen):
     np.testing.assert_allclose(alone, trained[:1], atol=1e-5)
     is_trained = [layer.trainable for layer in (*net.convolutions, net.scalar)]
     assert is_trained == [True, True, False, False]
+
+
+def test_nets_that_know_something_wait_then_follow_at_a_tenth_of_the_heads_rate():
+    """By a constant gradient each step of Adam is as long as its rate."""
+    head, slow = (keras.Variable([1.0]) for _ in range(2))
+    optimizer = HeadFirst([slow], 3, 0.01)
+    optimizer.build([head, slow])
+    moved = []
+    for _ in range(5):
+        optimizer.apply([tf.constant([2.0])] * 2)
+        moved.append([1 - float(head[0]), 1 - float(slow[0])])
+    expected = [[0.01, 0], [0.02, 0], [0.03, 0], [0.04, 0.001], [0.05, 0.002]]
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+def test_a_fine_tuned_net_changes_less_than_one_that_learns_with_the_head():
+    images, labels = stripes(40, 0)
+    changes = []
+    for fine_tuned in (False, True):
+        net = EnergyNet(GridSpec(8, (Conv(2, 3, 1),)), 1, normalization="none")
+        before = net.convolutions[0].kernel.numpy()
+        maps = lambda x, net=net: [net.features(x)]  # noqa: E731
+        classify(maps, 4, images, labels, images[:1], 2, 0, [net], fine_tuned)
+        changes.append(np.abs(net.convolutions[0].kernel.numpy() - before).mean())
+    assert 0 < changes[1] < changes[0] / 3
 
 
 def test_a_stage_of_the_cnn_ends_in_the_positive_part_of_what_is_normalized():
