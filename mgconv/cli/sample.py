@@ -9,17 +9,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 from mgconv.cli.shared.checks import check_run, place_of_results
 from mgconv.cli.shared.flags import CONFIG_FIELDS, define_config_flags, define_path, given_settings
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.config import Config, Dynamics
-from mgconv.datasets.decoding import read_picture
 from mgconv.errors import UserError
-from mgconv.io.files import replace_file, replacing
-from mgconv.io.images import enlarge, save_png, tile, to_float
 from mgconv.recipes import METHODS
 
 DYNAMICS = tuple(field.name for field in dataclasses.fields(Dynamics))
@@ -48,6 +44,8 @@ def run(values) -> None:
     draw-SEED.gif every Langevin step of some. With --from they are called after its picture.
     """
     import mgconv
+    from mgconv.io.files import replace_file
+    from mgconv.io.images import save_png
 
     folder, num, seed = (values[name].value for name in ("run", "num", "seed"))
     config, data = check_run(folder, "synthesize")
@@ -77,8 +75,11 @@ def run(values) -> None:
         print(f"Chains, step by step: {stem}.gif")
 
 
-def _start(path: str | None, config: Config, channels: int) -> tuple[np.ndarray | None, str]:
+def _start(path: str | None, config: Config, channels: int) -> tuple[Any, str]:
     """What --from starts all chains from, [1, s, s, C] or None, and a name for what is drawn."""
+    from mgconv.datasets.decoding import read_picture
+    from mgconv.io.images import to_float
+
     if path is None:
         return None, "draw"
     if not METHODS[config.method].is_energy_based:
@@ -89,10 +90,12 @@ def _start(path: str | None, config: Config, channels: int) -> tuple[np.ndarray 
         sizes = " or ".join(f"{size} x {size}" for size in config.grids[:-1])
         remedy = f"Give one of {sizes} pixels, sizes of this run's grids."
         raise UserError(f"No chain starts from {path}", f"{width} x {height} pixels", remedy)
-    return to_float(picture[np.newaxis]), Path(path).stem
+    return to_float(picture)[None], Path(path).stem
 
 
 def _draw_and_write(system, folder: Path, num: int, seed: int, dynamics: dict, stem: str) -> None:
+    import numpy as np
+
     from mgconv.evaluation.synthesis import draw, weights_key
 
     words = [weights_key(folder), seed, num, *(f"{n}={v:g}" for n, v in sorted(dynamics.items()))]
@@ -101,8 +104,13 @@ def _draw_and_write(system, folder: Path, num: int, seed: int, dynamics: dict, s
     path.unlink(missing_ok=True)
 
 
-def _write(system, images: np.ndarray, num: int, stem: str) -> None:
+def _write(system, images, num: int, stem: str) -> None:
     """Writes `num` images of each class, uint8 [N, S, S, C], as a picture and an .npz."""
+    import numpy as np
+
+    from mgconv.io.files import replacing
+    from mgconv.io.images import enlarge, save_png, tile
+
     classes = system.labels or [0]
     labels = np.repeat(classes, num)
     shown = np.concatenate([images[labels == c][:NUM_SHOWN] for c in classes])
