@@ -35,6 +35,11 @@ class Server(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/api/models/owner/name/revision/"):
             files = [{"rfilename": path.name} for path in self.root.iterdir()]
             return self.answer(json.dumps({"id": "owner/name", "sha": COMMIT, "siblings": files}))
+        if self.path.startswith("/api/models/owner/name/tree/"):
+            return self.answer(json.dumps([
+                {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
+                for path in self.root.iterdir()
+            ]))  # fmt: skip
         path = self.root / self.path.rpartition("/")[2]
         if not path.is_file() or self.path.startswith(("/nobody", "/api")):
             return self.send_error(404)
