@@ -31,13 +31,16 @@ def animate(system: Model, seed: int, start: np.ndarray | None = None) -> bytes:
         num = num // 2
 
 
-def frames(system: Model, num: int, seed: int, start: np.ndarray | None = None):
+def frames(
+    system: Model, num: int, seed: int, start: np.ndarray | None = None
+) -> tuple[list[np.ndarray], list[int]]:
     """The pictures of `num` chains a model, uint8 [H, W, 3], and how long each is shown."""
     parts = []
     for model in models(system):
         x0 = model.colors(num, seed) if start is None else start.repeat(num, axis=0)
         parts.append([x0[np.newaxis], *chain_paths(model, x0, seed)])
-    pictures, milliseconds = [], []
+    pictures: list[np.ndarray] = []
+    milliseconds: list[int] = []
     for grid in zip(*parts):
         path = np.concatenate(grid, axis=1)  # of all models, [steps, N, s, s, C]
         steps = np.linspace(0, len(path) - 1, min(len(path), 1 + MOST_STEPS)).astype(int)
