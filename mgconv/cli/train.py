@@ -36,8 +36,10 @@ def run(values) -> None:
         config = config_for(**given | suggest_for(given, images))
     learn_all(config, images, folder)
     name = shlex.quote(str(folder))
-    print(f"{folder}: look at samples/, and at contrast and gap in: tensorboard --logdir {name}")
-    print(f"Try it: {command(f'{_to_try(METHODS[config.method])} --run={name}')}")
+    row = METHODS[config.method]
+    watched = "losses" if row.reads_labels else "contrast and gap"
+    print(f"{folder}: look at samples/, and at {watched} in: tensorboard --logdir {name}")
+    print(f"Try it: {command(f'{_to_try(row)} --run={name}')}")
 
 
 def _to_try(row: Method) -> str:

@@ -190,7 +190,7 @@ def refuse_unread(given: dict[str, typing.Any]) -> None:
     """Raises a UserError where a setting was given that the method does not read."""
     method = given.get("method", Config.method)
     names = METHODS[method].unread & {*given} if method in METHODS else ()
-    unread = [f"--{name}={_shown(given[name])}" for name in CONFIG_FIELDS if name in names]
+    unread = [f"--{name}={given[name]}" for name in CONFIG_FIELDS if name in names]
     if unread:
         raise UserError(f"--method={method} does not read", ", ".join(unread), "Leave it out.")
 
