@@ -252,18 +252,6 @@ def test_every_grid_of_every_update_and_sample_has_a_seed_of_its_own(build):
     assert len(set(seeds)) == len(seeds) == 8
 
 
-def test_images_chains_and_penalty_of_an_update_have_seeds_of_their_own():
-    """Two independent noises of 0.1 add up to 0.1 sqrt(2), twice the same one to 0.2."""
-    seeds = []
-    spy = {"penalty": lambda energy_fn, images, update, seed: seeds.append(seed.numpy()) or 0.0}
-    grid = grid_learner(FromData(), Dynamics(1, 1e-30, 0.1), data_noise=0.1, **spy)
-    grid.langevin = lambda *chain: seeds.append(chain[3].numpy()) or langevin(*chain)
-    gray = tf.zeros([400, 4, 4, C])
-    noisy, _ = grid.update(gray, downsample(gray, 1), SEED)
-    assert float(tf.math.reduce_std(noisy)) == pytest.approx(0.1 * 2**0.5, rel=0.03)
-    assert len(seeds) == 2 and (seeds[0] != seeds[1]).any()
-
-
 def test_the_norm_that_is_logged_is_of_the_gradients_before_they_are_changed():
     def halved(net, gradients):
         return [gradient / 2 for gradient in gradients]
