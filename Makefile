@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability released data tables tensorboard clean help
+.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability mutants released examples data tables tensorboard clean help
 
 $(INSTALLED): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -64,6 +64,13 @@ stability: $(INSTALLED)  ## runs of the default recipe, seeds and lengths: about
 
 released: $(INSTALLED)  ## train, score and write the models of mgconv.from_pretrained: hours; MODELS=digits: 6 minutes
 	$(RUN) tools.make_released $(if $(MODELS),--models=$(MODELS)) $(if $(DATA_DIR),--data_dir=$(DATA_DIR)) $(FLAGS)
+
+mutants: $(INSTALLED)  ## do the tests notice? 200 single changes of the code: hours of one core, resumable; writes runs/mutants/
+	$(RUN) tools.mutants $(FLAGS)
+
+examples: $(INSTALLED)  ## run every example and the notebook as a person would: about ten minutes
+	$(BIN)/pip install --quiet --editable '.[dev,examples]'
+	MGCONV_EXAMPLES=1 $(RUN) pytest -q tests/examples $(FLAGS)
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)

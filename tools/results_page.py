@@ -14,6 +14,7 @@ SUBJECTS = {
     "exp3": "Experiment 3, inpainting",
     "faces-32": "Faces at 32x32",
     "held-share": "How much of a block must be visible to be held",
+    "mutants": "Single changes of the code, and the tests that notice them",
     "recipes": "How the recipes were chosen",
     "stability": "Stability of the default recipe",
     "trials": "Trials before experiment 1",
