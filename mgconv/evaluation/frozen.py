@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from mgconv.datasets.table import load_split
 from mgconv.io.images import to_float
-from mgconv.layers import BatchStatistics
+from mgconv.layers import EPSILON, BatchStatistics
 from mgconv.models import FeatureExtractor
 
 NUM_FROZEN = 2000  # observed images that freeze the statistics
@@ -48,6 +49,26 @@ def freeze_by_own_images(
         moved: dict[str, Any] = {name: place for name, place in given.items() if place}
         images = load_split(dataclasses.replace(own, **moved))
         freeze(model.grid_features, model.norms, images.some(NUM_FROZEN))
+
+
+def standardize_inputs(features: Callable, activations: list, images: np.ndarray) -> None:
+    """Every activation gets inputs of mean 0 and variance 1 a channel, from now on.
+
+    A net without batch statistics can come to use the linear part of its activations alone. As for
+    `freeze` the statistics of a layer are taken with all layers below it standardized.
+
+    Args:
+        features: calls the activations.
+        activations: Keras layers, from the image up.
+        images: uint8 [N, S, S, C], observed.
+    """
+    for activation in activations:
+        mean, variance = _statistics(features, activation, images)
+        activation.call = functools.partial(_standardized, activation.call, mean, variance)
+
+
+def _standardized(plain, mean, variance, x):
+    return plain((x - mean) * tf.math.rsqrt(variance + EPSILON))
 
 
 def _statistics(features, layer, images):

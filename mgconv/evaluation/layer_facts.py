@@ -1,6 +1,7 @@
 """What the maps of each layer are like: scale, dead and saturated units, effective rank."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ class LayerFacts(NamedTuple):
     scale: float  # root mean square
     dead: float  # share of channels that hardly change
     saturated: float  # share of values at which the activation is flat
+    bend: float  # how much the activation's slope varies within a channel; 0: the layer is linear
     ranks: dict[str, float]  # effective rank of the pooled features, by pooling
     features: dict[str, np.ndarray]  # float32 [N, D], by pooling
 
@@ -53,39 +55,61 @@ def dead_share(spreads: np.ndarray, scale: float) -> float:
     return float(np.mean(spreads <= DEAD * scale))
 
 
-def flat_share(activation: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
-    """Share of the inputs x at which an activation is flat."""
+def slopes(activation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> np.ndarray:
+    """Derivative of an activation at each of its inputs x."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = activation(x)
-    slope = tape.gradient(y, x)
-    return tf.reduce_mean(tf.cast(tf.abs(slope) < FLAT, tf.float32))
+    return tape.gradient(y, x).numpy().astype(np.float64)
+
+
+class _Moments:
+    """Running mean and standard deviation of each channel, [K]."""
+
+    def __init__(self):
+        self.count, self.total, self.squares = 0, np.zeros(1), np.zeros(1)
+
+    def add(self, values: np.ndarray) -> None:
+        self.count += values[..., 0].size
+        self.total = self.total + values.sum((0, 1, 2))
+        self.squares = self.squares + np.square(values).sum((0, 1, 2))
+
+    @property
+    def spreads(self) -> np.ndarray:
+        variance = self.squares / self.count - np.square(self.total / self.count)
+        return np.sqrt(np.maximum(0, variance))
 
 
 class _Sums:
-    """Running sums over the maps of one layer."""
+    """What is seen of one layer, batch by batch."""
 
-    def __init__(self):
-        self.count, self.flat = 0, []
-        self.total = self.squares = np.zeros(1)
+    def __init__(self, activation: keras.layers.Layer):
+        self._activate = activation.call  # before it is watched
+        self.maps, self.slopes, self.num_flat = _Moments(), _Moments(), 0
         self.features: dict[str, list[np.ndarray]] = {pool: [] for pool in POOLS}
 
+    def look(self, x: tf.Tensor, _) -> None:
+        """At inputs of the activation."""
+        slope = slopes(self._activate, x)
+        self.slopes.add(slope)
+        self.num_flat += int(np.sum(np.abs(slope) < FLAT))
+
     def add(self, maps: tf.Tensor) -> None:
-        wide = maps.numpy().astype(np.float64)
-        self.count += wide[..., 0].size
-        self.total = self.total + wide.sum((0, 1, 2))
-        self.squares = self.squares + np.square(wide).sum((0, 1, 2))
+        """Maps, its outputs."""
+        self.maps.add(maps.numpy().astype(np.float64))
         for pool in POOLS:
             self.features[pool].append(pooled([maps], pool).numpy())
 
     def facts(self) -> LayerFacts:
-        means, squares = self.total / self.count, self.squares / self.count
-        spreads, scale = np.sqrt(np.maximum(0, squares - means**2)), float(np.sqrt(squares.mean()))
+        """Of all that was seen."""
+        scale = float(np.sqrt(np.mean(self.maps.squares) / self.maps.count))
         features = {pool: np.concatenate(parts) for pool, parts in self.features.items()}
-        ranks = {pool: effective_rank(rows) for pool, rows in features.items()}
         return LayerFacts(
-            scale, dead_share(spreads, scale), float(np.mean(self.flat)), ranks, features
-        )
+            scale, dead_share(self.maps.spreads, scale),
+            self.num_flat / (self.slopes.count * len(self.slopes.spreads)),
+            float(self.slopes.spreads.mean()),
+            {pool: effective_rank(rows) for pool, rows in features.items()}, features,
+        )  # fmt: skip
 
 
 def layer_facts(model: FeatureExtractor, images: np.ndarray) -> list[LayerFacts]:
@@ -95,19 +119,15 @@ def layer_facts(model: FeatureExtractor, images: np.ndarray) -> list[LayerFacts]
         model: whose statistics of normalization layers are frozen.
         images: uint8 [N, S, S, C], some thousands at most: features are kept in memory.
     """
-    layers = [_Sums() for _ in model.activations]
+    layers = [_Sums(activation) for activation in model.activations]
     with contextlib.ExitStack() as stack:
         for activation, layer in zip(model.activations, layers):
-            stack.enter_context(watched(activation, _look(activation.call, layer.flat)))
+            stack.enter_context(watched(activation, layer.look))
         for batch in in_tensors(images):
             maps = [x for grid in model.grid_features(batch) for x in grid]
             for layer, x in zip(layers, maps, strict=True):
                 layer.add(x)
     return [layer.facts() for layer in layers]
-
-
-def _look(plain, flat):
-    return lambda x, _: flat.append(float(flat_share(plain, x)))
 
 
 # -- a run before and after training

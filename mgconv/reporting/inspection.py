@@ -15,16 +15,17 @@ from mgconv.reporting.tables import Table
 
 STATES = ("fresh", "trained")  # of weights
 HEADINGS = {  # of a quantity -> format of a value
-    "scale": ".2g", "dead": ".0%", "saturated": ".0%",
+    "scale": ".2g", "dead": ".0%", "saturated": ".0%", "bend": ".2f",
     "rank, max": ".0f", "rank, mean": ".0f", "error, max": ".1%", "error, mean": ".1%",
 }  # fmt: skip
 ABOUT = (
     "Before -> after training, from the same first weights. Scale: root mean square of a layer's "
     "maps after the activation. Dead: channels that hardly change between images and places. "
-    "Saturated: values at which the activation is flat. Rank: effective rank of the features' "
-    "covariance, the number of directions in which the pooled maps vary. Error: of an L2-SVM on "
-    "the pooled maps, by the maximum or the mean of their blocks, on training images whose labels "
-    "it has not seen."
+    "Saturated: values at which the activation is flat. Bend: standard deviation of the "
+    "activation's slope within a channel; a layer without it is linear. Rank: effective rank of "
+    "the features' covariance, the number of directions in which the pooled maps vary. Error: of "
+    "an L2-SVM on the pooled maps, by the maximum or the mean of their blocks, on training images "
+    "whose labels it has not seen."
 )
 
 
@@ -45,7 +46,8 @@ def layer_table(layers: Layers) -> Table:
 
 def _numbers(facts: LayerFacts) -> dict[str, float]:
     ranks = {f"rank, {pool}": facts.ranks[pool] for pool in POOLS}
-    return {"scale": facts.scale, "dead": facts.dead, "saturated": facts.saturated} | ranks
+    names = ("scale", "dead", "saturated", "bend")
+    return {name: getattr(facts, name) for name in names} | ranks
 
 
 def _column(heading: str) -> Column:

@@ -240,3 +240,18 @@ def test_a_name_that_is_no_utf8_is_reported_before_anything_is_learned(tmp_path)
     assert not os.listdir(place)  # noqa: PTH208
     class_folder((tmp_path / "own") / os.fsdecode(b"caf\xe9"))
     call("inspect", f"--image_dir={tmp_path / 'own'}", "--grids=1,4", f"--out={tmp_path}")
+
+
+def test_a_runs_layers_are_shown_before_and_after_training(finished, capsys):
+    """Of one class there are no errors."""
+    call("inspect", f"--run={finished}")
+    printed = capsys.readouterr().out
+    header, _, *rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert {row.split(",")[0] for row in rows} == {"| 4 x 4", "| 8 x 8"}
+    assert all(row.count(" -> ") == 6 for row in rows)
+    assert "error" not in header
+    page = (finished / "inspect" / "report.md").read_text()
+    assert all(row in page for row in rows)
+    assert (finished / "inspect" / "figures" / "layers.png").exists()
+    message = refusal("inspect", f"--run={finished}", "--dataset=photos")
+    assert message.startswith("--run says what its data are, and does not read: --dataset.")

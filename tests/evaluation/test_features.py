@@ -16,7 +16,7 @@ from mgconv.evaluation.features import (
     pooled,
     reader,
 )
-from mgconv.evaluation.frozen import freeze
+from mgconv.evaluation.frozen import freeze, standardize_inputs
 from mgconv.evaluation.reading import Reading, select
 from mgconv.io.images import to_float
 from mgconv.layers import BatchStatistics
@@ -79,6 +79,20 @@ def test_a_layer_that_is_not_frozen_normalizes_by_the_batch():
     assert abs(float(tf.reduce_mean(layer(x)))) < 1e-5
     layer.frozen = (tf.fill([2], 1.0), tf.fill([2], 4.0))
     np.testing.assert_allclose(layer(x), (x - 1) / 2, rtol=1e-3, atol=1e-4)
+
+
+def test_standardized_inputs_have_mean_0_and_variance_1_on_the_images_that_set_them():
+    """Whatever a net's biases are; the leaky ReLU is undone to see its inputs."""
+    convs = (Conv(5, 3, 2), Conv(4, 3, 1))
+    net = EnergyNet(GridSpec(8, convs), 3, normalization="none", activation="leaky_relu")
+    for layer, bias in zip(net.convolutions, (3.0, -40.0)):
+        layer.bias.assign(tf.fill(layer.bias.shape, bias))
+    known = images(230)
+    standardize_inputs(net.features, net.activations, known)
+    for maps in net.features(tf.constant(to_float(known))):
+        inputs = tf.where(maps < 0, maps / 0.2, maps).numpy()
+        np.testing.assert_allclose(inputs.mean((0, 1, 2)), 0, atol=1e-4)
+        np.testing.assert_allclose(inputs.var((0, 1, 2)), 1, rtol=1e-2)
 
 
 @pytest.mark.parametrize("pool", ["max", "mean"])

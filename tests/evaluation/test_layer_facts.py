@@ -8,8 +8,8 @@ import tensorflow as tf
 from mgconv.evaluation.layer_facts import (
     dead_share,
     effective_rank,
-    flat_share,
     layer_facts,
+    slopes,
 )
 
 
@@ -42,14 +42,13 @@ def test_a_channel_of_a_hundredth_of_the_layers_scale_is_dead():
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("relu", 0.5), ("leaky_relu", 0.0), ("tanh", 0.5), ("silu", 0.25)],
-)
-def test_an_activation_is_flat_where_its_slope_is_below_a_tenth(name, expected):
-    """SiLU's slope is 0.07 at -1.2; its steepest descent, -0.0998, is flat as well."""
-    x = {"silu": [-2.4, 0.0, 1.0, -0.9], "tanh": [-3.0, 3.0, 0.1, 1.0]}
-    values = tf.constant([x.get(name, [-1.0, -0.1, 0.1, 2.0])])
-    assert float(flat_share(keras.layers.Activation(name), values)) == expected
+    ("name", "x", "expected"),
+    [("relu", [-1.0, 2.0], [0, 1]), ("leaky_relu", [-1.0, 2.0], [0.2, 1]),
+     ("silu", [0.0, -1.2784645], [0.5, 0]), ("tanh", [0.0, 9.0], [1, 0])],
+)  # fmt: skip
+def test_the_slopes_of_an_activation(name, x, expected):
+    found = slopes(keras.layers.Activation(name), tf.constant([x]))
+    np.testing.assert_allclose(found, [expected], atol=1e-5)
 
 
 class Brightness:
@@ -72,7 +71,8 @@ def test_facts_are_those_of_all_images_at_once():
     assert first.scale == pytest.approx(np.sqrt((0.5 + 1) / 2))  # channels: 1 or 0; always 1
     assert first.dead == 0.5
     assert first.saturated == pytest.approx(0.25)  # black is below 0 in one channel of two
+    assert first.bend == pytest.approx(0.25)  # 0.5 where half of the images are off; 0, always on
     assert first.ranks == pytest.approx({"max": 1, "mean": 1}, rel=1e-3)
     assert first.features["mean"].shape == (250, 4 * 4 * 2)
-    assert (second.dead, second.saturated, second.scale) == (1.0, 1.0, 0.0)
+    assert (second.dead, second.saturated, second.scale, second.bend) == (1.0, 1.0, 0.0, 0.0)
     assert second.ranks == {"max": 0, "mean": 0}
