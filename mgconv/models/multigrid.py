@@ -1,7 +1,7 @@
 """A trained energy-based model."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from mgconv.models.inputs import as_float, given_images, given_visible
 from mgconv.models.saved import save_model, tensors_of
 from mgconv.multigrid import MultigridLearner
 
-OfBatch = Callable[..., Sequence[tf.Tensor]]  # (index of a batch, its arrays) -> [B, ...] each
+OfBatch = Callable[..., Iterable[tf.Tensor]]  # (index of a batch, its arrays) -> [B, ...] each
 
 
 class MultigridModel:

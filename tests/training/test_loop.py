@@ -372,6 +372,25 @@ def test_progress_says_how_far_how_fast_and_how_healthy(open_run, capsys, monkey
     assert "gap/4 0.5 warming up" in shown  # of 8 updates
 
 
+def test_a_notebook_sees_the_bar_at_once_and_a_log_a_line_a_minute(monkeypatch):
+    """A notebook's stderr is no terminal either."""
+    import tqdm.auto
+    import tqdm.notebook
+
+    class InNotebook(tqdm.notebook.tqdm_notebook):
+        def __init__(self, **how):
+            self.how, self.disable = how, True
+
+    class InLog(tqdm.std.tqdm):
+        def __init__(self, **how):
+            self.how, self.disable = how, True
+
+    for bar, expected in ((InNotebook, None), (InLog, 60)):
+        monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+        how = training._progress_bar(3, 10).how
+        assert (how["initial"], how["total"], how.get("mininterval")) == (3, 10, expected)
+
+
 def test_a_log_of_a_short_run_has_no_progress(open_run, capsys):
     go(Toy(), open_run())
     assert not capsys.readouterr().err
