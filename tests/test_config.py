@@ -53,6 +53,14 @@ def test_recipe_and_scale_are_independent():
             assert {k: getattr(config, k) for k in own} == {k: scale_row[k] for k in own}
 
 
+def test_a_baseline_has_its_least_batch_where_a_scale_says_less():
+    for scale, expected in (("quick", 64), ("full", 100)):
+        config = make_config(method="dcgan", scale=scale)
+        assert config.batch_size == expected
+    assert make_config(method="dcgan", batch_size=8).batch_size == 8
+    assert make_config(scale="quick").batch_size == 16
+
+
 def test_a_given_number_of_updates_takes_the_place_of_a_preset_of_minutes():
     assert make_config(scale="quick").minutes == SCALES["quick"]["minutes"]
     given = make_config(scale="quick", num_updates=7)

@@ -15,7 +15,7 @@ CASES = [
     (4, 5, 2, True), (2, 3, 1, True), (1, 3, 1, True), (2, 5, 1, True), (3, 3, 1, True),
     (3, 3, 2, False), (4, 4, 2, True), (2, 5, 2, True), (4, 3, 1, False), (8, 5, 2, False),
     (32, 3, 1, False), (8, 3, 2, False), (9, 3, 3, False), (12, 5, 3, False), (6, 2, 2, False),
-    (8, 7, 2, False), (9, 5, 2, False),
+    (8, 7, 2, False), (9, 5, 2, False), (9, 2, 3, False),
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 import scipy.sparse.linalg
+from conftest import refused
 from PIL import Image
 
 from mgconv import masks
@@ -238,6 +239,20 @@ def test_a_picture_of_any_size_is_filled_where_it_is_hidden_and_nowhere_else(sha
     np.testing.assert_array_equal(done[known], pixels[known])
     hidden = done[~visible[..., 0]].astype(int)
     assert (hidden[:, 0] - hidden[:, 1]).mean() > 150
+
+
+@pytest.mark.parametrize(
+    ("size", "hidden", "told"),
+    [
+        (400, ([0, 399], [0, 399]), "At 8 x 8 the mask hides: less than a pixel"),
+        (16, (slice(0, None, 2), slice(0, None, 2)), "At 8 x 8 the mask hides: everything there"),
+    ],
+)
+def test_hidden_parts_that_the_system_cannot_see_or_see_around_are_told(size, hidden, told):
+    visible = np.ones([size, size, 1], bool)
+    visible[hidden] = False
+    pixels = np.zeros([size, size, 3], np.uint8)
+    assert told in refused(inpaint_picture, Red(), pixels, visible, 0)
 
 
 def test_what_a_picture_hides_has_no_influence_also_at_the_edge_of_the_hidden_part():
