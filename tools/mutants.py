@@ -8,6 +8,7 @@ reason in results/mutants/equivalent.json and do not count.
 """
 
 import collections
+import re
 import tempfile
 import textwrap
 from pathlib import Path
@@ -39,6 +40,7 @@ def define_flags(values) -> None:
     flags.DEFINE_integer("seed", 0, "of the draw", 0, flag_values=values)
     about = "CPU seconds that the cases of one test may take; slower tests are left out"
     flags.DEFINE_integer("limit", 600, about, 1, flag_values=values)
+    flags.DEFINE_string("only", "", "pattern of the files to try now; else all", flag_values=values)
     flags.DEFINE_bool("again", False, "try again what survived", flag_values=values)
     flags.DEFINE_string("out", "runs/mutants", "folder of mutants.json", flag_values=values)
 
@@ -51,14 +53,16 @@ def run(values) -> None:
     sources = {str(path.relative_to(ROOT)): path.read_text() for path in paths}
     drawn = draw(sources, values["num"].value, values["seed"].value)
     trials = {change.name: kept[change.name] for change in drawn if change.name in kept}
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Tree(ROOT, Path(folder), values["limit"].value)
-        for number, change in enumerate(drawn, 1):
-            if change.name not in trials:
-                trials[change.name] = tree.trial(change)
-                print(f"{number}/{len(drawn)} {_line(change, trials)}", flush=True)
-                write_json(path, report(drawn, trials))
-    write_json(path, report(drawn, trials) | provenance())  # after the last fork: it computes
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Tree(ROOT, Path(folder), values["limit"].value)
+            for number, change in enumerate(drawn, 1):
+                if change.name not in trials and re.search(values["only"].value, change.file):
+                    trials[change.name] = tree.trial(change)
+                    print(f"{number}/{len(drawn)} {_line(change, trials)}", flush=True)
+                    write_json(path, report(drawn, trials))
+    finally:  # provenance asks TensorFlow, and after that no process may fork
+        write_json(path, report(drawn, trials) | provenance())
     for panel in read_json(path)["panels"].values():
         print(f"\n{Table.from_json(panel['scorers']['table']['table']).markdown()}")
 

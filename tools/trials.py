@@ -50,9 +50,8 @@ class Tree:
             if (root / name).is_file():
                 (self._tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / name, self._tree / name)
-        os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONDONTWRITEBYTECODE": "1"}
         os.environ |= dict.fromkeys(THREADS, "1")  # tensors of tests are too small for more
-        sys.dont_write_bytecode = True  # a file changed twice in a second would seem the same
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         with silent_stderr():
             for name in WARM:
                 importlib.import_module(name)
@@ -107,6 +106,8 @@ class Tree:
         os.setpgrp()
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), resource.RLIM_INFINITY))
+            # a file that is changed again in the same second would pass for this one
+            os.environ["PYTHONDONTWRITEBYTECODE"], sys.dont_write_bytecode = "1", True
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         log = self._log.open("w")

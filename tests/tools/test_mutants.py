@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from conftest import refused
 
+from mgconv.cli.shared.program import main
 from mgconv.reporting.tables import Table
 from tools import mutants, trials
 from tools.changes import changes, draw
@@ -166,3 +167,32 @@ def test_what_nobody_can_tell_does_not_count(tmp_path, monkeypatch):
     )
     assert files[-1] == ["all", "3", "1", "0", "1", "1", "50.0 %"]
     assert [row[-1] for row in survivors] == ["nothing reads b", "-"]
+
+
+def test_a_run_resumes_and_tries_again_what_survived(tmp_path, monkeypatch):
+    tried = []
+
+    class Stub:
+        def __init__(self, *_):
+            """Copies nothing."""
+
+        def trial(self, change):
+            tried.append(change.name)
+            if len(tried) == 3:
+                raise KeyboardInterrupt
+            return {"end": KILLED, "by": "a test"} if len(tried) > 1 else {"end": SURVIVED}
+
+    def ends(*arguments):
+        before = len(tried)
+        main(mutants.run, mutants.define_flags, "", ["mutants", f"--out={tmp_path}", *arguments])
+        trials = json.loads((tmp_path / "mutants.json").read_text())["changes"]
+        return len(tried) - before, [trial["end"] for trial in trials.values()]
+
+    monkeypatch.setattr(mutants, "Tree", Stub)
+    monkeypatch.setattr(mutants, "FILES", ("mgconv/chains.py",))
+    with pytest.raises(SystemExit):
+        ends("--num=4")
+    assert "command" in json.loads((tmp_path / "mutants.json").read_text())
+    assert ends("--num=4") == (2, [SURVIVED, KILLED, KILLED, KILLED])
+    assert ends("--num=4") == (0, [SURVIVED, KILLED, KILLED, KILLED])
+    assert ends("--num=4", "--again") == (1, 4 * [KILLED])
