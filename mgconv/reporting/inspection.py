@@ -80,7 +80,8 @@ def _picture(table: Table) -> np.ndarray:
                 values = [line[f"{state} {heading}"].value for line in lines.values()]
                 panel.bar(np.arange(len(values)) + shift, values, 0.4, color=color, label=state)
             panel.set_xticks(range(len(lines)), list(lines), rotation=90, **NAMES)
+            panel.set_ylim(bottom=0)
             panel.set_title(heading)
         axes[0].legend()
 
-    return to_picture(plot, 1, len(headings))
+    return to_picture(plot, 2, -(-len(headings) // 2))
