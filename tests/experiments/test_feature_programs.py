@@ -1,11 +1,13 @@
 """The programs that look for what makes features good: they resume, and read no test digit."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from programs import TINY
 
-from experiments.exp2_classification import curve, reading
+from experiments.exp2_classification import __main__ as exp2
+from experiments.exp2_classification import classification, curve, reading
 from mgconv.cli.shared.program import main
 from mgconv.datasets import table
 
@@ -66,3 +68,26 @@ def test_readings_of_trained_and_fresh_nets_are_searched_alike(trained, capsys, 
     assert all(len(found[name]["errors"]["with HOG"]) == 2 for name in found)
     assert min(found["HOG"]["errors"]["with HOG"]) > 0.5
     assert "| trained |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tuned", [False, True])
+def test_fine_tuned_rows_begin_from_multigrids_nets_and_from_fresh_ones(
+    tuned, tmp_path, tiny, toy_images, monkeypatch
+):
+    images, loaded = toy_images(class_names=("a", "b")), SimpleNamespace(grid_features=1, nets=[2])
+    task = classification.Task(images, images, (4,), 2, tmp_path / "cnn")
+    monkeypatch.setattr("mgconv.load", lambda folder: loaded)
+    monkeypatch.setattr(classification, "_cnn", lambda task, fresh, slowly: (fresh(), slowly))
+    tasks, learned = {"svm": task, "cnn": task}, {"multigrid": tmp_path}
+    rows = {
+        name: make
+        for kind, name, _, make in exp2._rows(learned, tiny(), images, tasks, tuned)
+        if name.endswith(("tuned", "supervised"))
+    }
+    _, slowly = rows.pop("supervised")()
+    assert not slowly
+    assert set(rows) == ({"multigrid_tuned", "untrained_tuned"} if tuned else set())
+    if tuned:
+        assert rows["multigrid_tuned"]() == ((1, [2]), True)
+        (_, nets), slowly = rows["untrained_tuned"]()
+        assert slowly and [net.spec.size for net in nets] == [2, 4]
