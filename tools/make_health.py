@@ -10,9 +10,11 @@ from absl import flags
 
 from mgconv.cli.shared.program import main
 from mgconv.errors import UserError
+from mgconv.reporting.style import HEALTHY
 
 QUANTITIES = ("gap", "contrast", "drift_rms", "saturated", "gradient_norm")
 LINEAR = ("contrast", "saturated")
+BANDS = {"contrast": (0.8, 1.1)}  # of a healthy run, as docs/health.md says
 
 
 def define_flags(values) -> None:
@@ -56,6 +58,8 @@ def plot_quantity(axis, quantity: str, folder: Path) -> None:
         axis.plot([line["update"] for line in lines], values, label=f"{key.split('/')[1]} px")
     axis.set_title(f"|{quantity}|" if quantity == "gap" else quantity)
     axis.legend()
+    if quantity in BANDS:
+        axis.axhspan(*BANDS[quantity], **HEALTHY)
     if quantity not in LINEAR:
         axis.set_yscale("log")
 
