@@ -4,7 +4,7 @@ python -m tools.mutants --num=200 --seed=0    # resumes where it was stopped
 python -m tools.mutants --again               # what survived, against today's tests
 
 A change that all these tests pass has survived. Those that nobody could notice are listed with the
-reason in results/mutants/equivalent.json and do not count.
+reason in tools/equivalent.json and do not count.
 """
 
 import collections
@@ -24,7 +24,7 @@ from tools.changes import Change, draw
 from tools.trials import KILLED, LATE, SURVIVED, Tree
 
 ROOT = Path(__file__).parent.parent
-EQUIVALENT = ROOT / "results/mutants/equivalent.json"  # name of a change -> why nobody can tell
+EQUIVALENT = Path(__file__).with_name("equivalent.json")  # name of a change -> why nobody can tell
 PAPER = "grids masks chains config recipes langevin energy layers curvature multigrid"
 FILES = (  # what changes are drawn from, those with fast tests first
     *(f"mgconv/evaluation/{n}.py" for n in ("metrics", "synthesis", "svm", "cnn")),
