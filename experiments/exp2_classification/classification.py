@@ -19,6 +19,8 @@ from mgconv.io.files import read_json, write_json
 from mgconv.io.images import to_float
 from mgconv.models import Model
 
+PROTOCOL = 2  # of the classifiers; raised when the same features give other predictions
+
 
 @dataclass(frozen=True)
 class Task:
@@ -83,7 +85,8 @@ def results(task: Task, name: str, key: str, make: Callable[[], Classify]) -> li
         make: makes the classifier; called only when a draw is missing.
     """
     path = task.folder / f"{name}.json"
-    kept, key = read_json(path) if path.exists() else {}, f"{key} {task.identity}"
+    kept = read_json(path) if path.exists() else {}
+    key = f"{key} {task.identity} {PROTOCOL}"
     if kept.get("key") != key:
         kept = {"key": key, "draws": {}}
     missing = [draw for draw in task.draws if _name(*draw) not in kept["draws"]]
