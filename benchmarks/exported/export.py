@@ -140,8 +140,8 @@ def sampler(learner):
 def write_program(path: Path, function, variables: list, specs) -> dict:
     """Writes (state, *arguments) -> (new state, *results) as portable StableHLO.
 
-    The state is assigned to the variables, and they are read again at the end. XLA takes them as
-    further arguments, whose values do not matter.
+    The state is assigned to the variables, and they are read again at the end. XLA takes the
+    variables as further arguments, whose values do not matter, and gives them as further results.
     """
     import tensorflow as tf
 
@@ -156,9 +156,11 @@ def write_program(path: Path, function, variables: list, specs) -> dict:
     zeros = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), [state, *specs])
     program = compiled.experimental_get_compiler_ir(*zeros)(stage="stablehlo_serialized")
     path.write_bytes(program)
-    captured = compiled.get_concrete_function().captured_inputs
+    traced = compiled.get_concrete_function()
     places = {id(variable.handle): index for index, variable in enumerate(variables)}
-    return {"further": [places[id(handle)] for handle in captured], "state": len(variables)}
+    further = [places[id(handle)] for handle in traced.captured_inputs]
+    num = len(tf.nest.flatten(traced.structured_outputs)) - len(variables)
+    return {"state": len(variables), "results": num, "further": further}
 
 
 def write_chain(folder: Path, config, grid, channels: int) -> dict:
@@ -181,7 +183,7 @@ def write_chain(folder: Path, config, grid, channels: int) -> dict:
     program = compiled.experimental_get_compiler_ir(*zeros)(stage="stablehlo_serialized")
     (folder / f"chain_{grid.size}.stablehlo").write_bytes(program)
     gigaflop = flops(config, grid.size, channels) / 1e9
-    return {"shape": shape, "gigaflop": gigaflop, "further": [], "state": 0}
+    return {"shape": shape, "gigaflop": gigaflop, "state": 0, "results": 1, "further": []}
 
 
 if __name__ == "__main__":

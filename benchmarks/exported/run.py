@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from jax.extend import backend
+from jax.interpreters import mlir
 from jaxlib import _jax
 from jaxlib.mlir import ir
 from jaxlib.mlir.dialects import stablehlo
@@ -30,17 +31,17 @@ class Program:
 
     Args:
         path: of its StableHLO.
-        about: `state`, how many of its arguments and results are state; `further`, which of them
-            come again after the arguments: their values do not matter.
+        about: `state`, how many of its arguments and results are state; `results`, how many follow
+            (what comes after them is state again); `further`, which of the state come again after
+            the arguments, where their values do not matter.
     """
 
     def __init__(self, path: Path, about: dict):
         client = backend.get_backend()
         self.device = client.local_devices()[0]
         self.num, self.further = about["state"], about["further"]
-        context = ir.Context()
-        stablehlo.register_dialect(context)
-        with context:
+        self.end = self.num + about["results"]
+        with mlir.make_ir_context() as context:
             module = stablehlo.deserialize_portable_artifact(context, path.read_bytes())
             donate(module, self.num)
             options = backend.get_compile_options(num_replicas=1, num_partitions=1)
@@ -55,7 +56,7 @@ class Program:
         placed = [*state, *map(self.put, arguments), *self.unread]
         results = self.compiled.execute_sharded(placed).disassemble_into_single_device_arrays()
         results = [one for [one] in results]
-        return results[: self.num], results[self.num :]
+        return results[: self.num], results[self.num : self.end]
 
     def put(self, x):
         """Onto the device."""
@@ -63,7 +64,10 @@ class Program:
 
 
 def donate(module, num: int) -> None:
-    """Lets the first arguments of a program's main function be overwritten by its results."""
+    """Lets the first arguments of a program's main function, and no others, be overwritten."""
+    theirs = "mhlo.input_output_alias"  # of the further arguments, which are used again
+    if theirs in module.operation.attributes:
+        del module.operation.attributes[theirs]
     [entry] = [op for op in module.body.operations if op.attributes["sym_name"].value == "main"]
     number = ir.IntegerType.get_signless(32)
     marks = [
