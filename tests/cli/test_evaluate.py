@@ -129,3 +129,26 @@ def test_what_has_no_images_to_judge_by_is_told_what_to_do(finished, tmp_path):
     assert told.startswith("--against=held_out needs: no --run.")
     told = refusal("evaluate", f"--run={finished}", "--grids=1,4")
     assert told.startswith("--run says what its data are, and does not read: --grids.")
+
+
+def test_a_classifier_of_a_persons_folders_is_judged_by_what_it_was_given(tmp_path, capsys):
+    """The labels that it had, and those that it had not, make up all images of its folders."""
+    own, run = tmp_path / "own", tmp_path / "run"
+    for name in ("cats", "dogs"):
+        image_folder(own / name, 15 * [8])
+    given = [f"--image_dir={own}", "--method=vat_small", "--grids=1,8", "--scale=quick"]
+    given += ["--width=.05", "--batch_size=8", "--num_updates=2", "--held_out=.2"]
+    call("train", *given, "--labels=10", f"--out={run}")
+    assert "evaluate --run=" in capsys.readouterr().out
+    call("evaluate", f"--run={run}", f"--out={tmp_path}/errors.json")
+    rows = json.loads((tmp_path / "errors.json").read_text())["errors"]
+    counts = {row["images"]: row["num_images"] for row in rows}
+    assert counts["labels learned from"] == 8
+    assert counts["labels to choose by"] == 2
+    assert sum(counts.values()) == 30
+    assert counts.keys() >= {"trained on without labels", "held out"}
+    assert all(0 <= row["error"] <= 1 for row in rows)
+    assert "| labels learned from | 8 |" in capsys.readouterr().out
+    assert "It classifies pictures: see mgconv evaluate." in refusal("sample", f"--run={run}")
+    one_class = [f"--image_dir={own}/cats", *given[1:], f"--out={tmp_path}/other"]
+    assert "cannot be trained on one class" in refusal("train", *one_class)
