@@ -137,3 +137,16 @@ def test_its_filters_are_the_published_ones_times_the_width(tiny):
     assert isinstance(classifier, VatNet)
     filters = [convolution.filters for convolution, _ in classifier.stages]
     assert filters == [24, 24, 24, 48, 48, 48, 96, 48, 24]
+    kernels = [convolution.kernel_size[0] for convolution, _ in classifier.stages]
+    assert kernels == 7 * [3] + [1, 1]
+    assert not any(convolution.use_bias for convolution, _ in classifier.stages)
+
+
+def test_a_preview_shows_images_and_their_worst_perturbations(tiny):
+    config = tiny(method="vat", grids=(1, 8), width=0.05)
+    learner = make(config, {"channels": 3, "labels": [0, 1]})
+    learner.last.assign(images(learner.last.shape[0]))
+    preview = learner.preview(SEED)
+    assert preview.keys() == {"observed/8", "perturbed/8"}
+    np.testing.assert_array_equal(preview["observed/8"], learner.last)
+    assert np.abs(preview["perturbed/8"] - learner.last).max() > 0
