@@ -74,7 +74,8 @@ def test_other_images_can_be_read_of_as_many_channels(run, tmp_path, folder):
 
 def test_statistics_of_batches_are_those_of_the_runs_own_images(tmp_path):
     """So that features of two sets of images can be compared, and an image's are its own."""
-    flags = ["--dataset=digits", "--method=dcgan", f"--out={tmp_path / 'run'}", *TINY]
+    read_by_gans = [flag for flag in TINY if "langevin" not in flag]
+    flags = ["--dataset=digits", "--method=dcgan", f"--out={tmp_path / 'run'}", *read_by_gans]
     call("train", *flags)
     found = {}
     for name, wanted in (("some", ["--classes=3"]), ("all", [])):
