@@ -6,18 +6,19 @@ images. config.json is that of a run, and says the SHA-256 of the weights.
 """
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from mgconv.config import Config
 from mgconv.energy import EnergyNet
 from mgconv.errors import UserError, brief
-from mgconv.io.files import draft_of, read_json, sha256_of, strict, write_json
+from mgconv.io.files import draft_of, read_json, strict, write_json
 from mgconv.io.images import to_float, to_uint8
 from mgconv.models.card import CARD, card
 from mgconv.multigrid import MultigridLearner
@@ -56,12 +57,13 @@ def save_model(
     """
     shared = {name: None if name in PLACES else getattr(config, name) for name in vars(config)}
     with draft_of(folder, WEIGHTS) as draft:
-        save_file(tensors, draft / WEIGHTS, {"format": "mgconv"})
-        files = {WEIGHTS: sha256_of(draft / WEIGHTS)}
+        weights = save(tensors, {"format": "mgconv"})
+        (draft / WEIGHTS).write_bytes(weights)
+        files = {WEIGHTS: sha256(weights).hexdigest()}
         content = {"format": FORMAT, "config": shared, "data": data, "files": files}
         write_json(draft / CONFIG_FILE, content | strict(about))
-        size = (draft / WEIGHTS).stat().st_size
-        (draft / CARD).write_text(card(config, data, about, size), encoding="utf-8")
+        text = card(config, data, about, len(weights))
+        (draft / CARD).write_text(text, encoding="utf-8")
 
 
 def tensors_of(learner: MultigridLearner, samples: np.ndarray, prefix: str = "") -> Tensors:
@@ -112,10 +114,11 @@ def read_tensors(folder: Path) -> Tensors:
     files = read_json(folder / CONFIG_FILE).get("files")
     expected = files.get(WEIGHTS) if isinstance(files, dict) else None
     try:
-        if sha256_of(path) != expected:
+        content = path.read_bytes()
+        if sha256(content).hexdigest() != expected:
             found = f"not the SHA-256 that its {CONFIG_FILE} says"
             raise UserError(f"Cannot use {path}", found, REMEDY)
-        return load_file(path)
+        return load(content)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"Cannot use {path}", brief(error), REMEDY) from None
 
