@@ -13,6 +13,7 @@ from mgconv.datasets.archives import existing
 from mgconv.datasets.decoding import resize
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.sources import in_memory
+from mgconv.datasets.splits import hold_out
 from mgconv.datasets.table import DATASETS, load_split
 from mgconv.errors import UserError, choose
 from mgconv.io.images import to_uint8
@@ -72,12 +73,11 @@ def _of_place(place: str, given: dict[str, Any]) -> tuple[Config, ImageSet]:
     if place in DATASETS and "image_dir" not in given:
         config = _config(given | {"dataset": place})
         return config, load_split(config)
-    row = DATASETS["image_dir"]
     given = {"dataset": "image_dir", "image_dir": str(existing(place))} | given
-    if "scale" in given:
+    if "scale" in given or given["dataset"] != "image_dir":
         config = _config(given)
         return config, load_split(config)
-    source = row.read("train", None, given["image_dir"])
+    source = DATASETS["image_dir"].read("train", None, given["image_dir"])
     given |= left_open(given, suggest_nets(source, num_gpus(), given.get("crop")))
     images = load_split(_config(given))
     return _config(given | suggest_for(given, images)), images
@@ -96,6 +96,7 @@ def _of_array(images: np.ndarray, labels: Any, given: dict[str, Any]) -> tuple[C
         given |= left_open(given, suggest_nets(source, num_gpus(), given.get("crop")))
     config = _config(given)
     data = ImageSet(_at_size(pixels, config), places.astype(np.int64), source.class_names)
+    data = hold_out(data, config.held_out)[0] if config.held_out else data
     return config if "scale" in given else _config(given | suggest_for(given, data)), data
 
 

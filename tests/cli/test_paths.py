@@ -6,7 +6,7 @@ from programs import PROGRAMS, program
 
 PATHS = {
     "out", "run", "image_dir", "data_dir", "cache_dir", "image", "mask", "samples", "scorer_path",
-    "from", "images",
+    "from", "images", "scores",
 }  # fmt: skip
 
 
