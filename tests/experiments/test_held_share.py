@@ -40,7 +40,7 @@ def test_the_rule_is_what_its_record_chose():
     assert json.loads(record.read_text())["chosen"] == HELD_SHARE
 
 
-def test_every_share_is_used_and_no_test_image_is_seen(tmp_path, monkeypatch):
+def test_every_share_is_used_and_no_test_image_is_seen(tmp_path, monkeypatch, no_graphs):
     load, seen = datasets.load_images, []
 
     def of_training(dataset, split, *others, **options):
@@ -56,11 +56,14 @@ def test_every_share_is_used_and_no_test_image_is_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "load_images", of_training)
     monkeypatch.setattr(held_share, "_errors", spy)
     monkeypatch.setattr(held_share, "MASKS", {"pepper": held_share.MASKS["pepper"]})
+    monkeypatch.setattr(held_share, "OBJECTIVES", ("generative",))
+    monkeypatch.delitem(SHARES, "1/2")
+    monkeypatch.delitem(SHARES, "3/4")
     call("held_share", "--num_filled=8", "--grids=1,4,8", f"--out={tmp_path}", *TINY)
     content = json.loads((tmp_path / "results.json").read_text())
     header, rows = cells_of(content["panels"]["digits"]["scorers"]["error"]["table"])
     assert [row[0] for row in rows] == list(SHARES)
-    assert header[1:3] == ["conditional, pepper", "generative, pepper"]
+    assert header[1:3] == ["generative, pepper", "mean"]
     assert content["chosen"] in SHARES.values()
     for by_mask in seen:  # of 2 x 2 pixels a quarter, a half, or all may be visible
         case = by_mask["pepper"]
