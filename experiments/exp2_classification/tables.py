@@ -78,11 +78,11 @@ def _add_figures_of_multigrid(report, results, folder, num) -> None:
 
 
 def _rows_3(results):
-    """All rows of the page, and what else was trained from labels."""
-    trained = [name for m in METHODS for name in (m, f"{m}_alone") if name in results["models"]]
-    from_labels = [name for name in trained if name in ALONE or f"{name}_alone" in ALONE]
-    tuned = [name for name in TUNED if name in results["cnn"]]
-    return dict.fromkeys((*ROWS_3, *tuned, *paper.TABLE_3, *from_labels))
+    """All rows of the page, and what else was trained from labels beside its network alone."""
+    methods = [name for name, row in METHODS.items() if row.reads_labels]
+    from_labels = [name for m in methods for name in (m, f"{m}_alone")]
+    known = results["models"].keys() | paper.TABLE_3.keys()
+    return [*ROWS_3, *(name for name in from_labels if name in known)]
 
 
 def table(results: dict, kind: str, names, figures: dict) -> Table:
