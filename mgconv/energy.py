@@ -86,7 +86,9 @@ class EnergyNet(keras.Model):
         """The scalars of each batch; in one pass, unless a map sees the others of its batch."""
         if any(norm.sees_batch for norm in self.norms):
             return [self.f(x) for x in batches]
-        return tf.split(self.f(tf.concat(batches, axis=0)), [x.shape[0] for x in batches])
+        tops = self.features(tf.concat(batches, axis=0))[-1]
+        # apart, so that the last bias, which a gap does not see, has a gradient of exactly 0
+        return [self._scalar(top) for top in tf.split(tops, [x.shape[0] for x in batches])]
 
     def call(self, x):
         """The energy U of each image, [B, s, s, C] -> [B]."""

@@ -36,7 +36,6 @@ def run(values) -> None:
     from mgconv.datasets.decoding import read_picture
     from mgconv.evaluation.inpainting import check_mask, hidden_by, inpaint_picture
     from mgconv.io.images import save_png
-    from mgconv.langevin import derived_seed
 
     folder, image, mask, num, seed, out = (values[name].value for name in (
         "run", "image", "mask", "num", "seed", "out"))  # fmt: skip
@@ -52,6 +51,7 @@ def run(values) -> None:
     check_mask(visible[np.newaxis], (1, *pixels.shape), drawn)
     start_tensorflow()
     import mgconv
+    from mgconv.langevin import derived_seed
 
     system = mgconv.load(Path(folder))
     for index in range(num):

@@ -16,7 +16,8 @@ class Noise:
 
 
 def test_no_class_has_the_noise_of_another_class_at_another_seed():
-    model = PerClassModel(None, list("abc"), lambda: [0, 1, 2], lambda label, before: Noise())
+    names = {"class_names": list("abc")}
+    model = PerClassModel(None, names, lambda: [0, 1, 2], lambda label, before: Noise())
     drawn = {
         (seed, label): model.synthesize([label, label], seed)
         for seed, label in itertools.product(range(3), range(3))

@@ -83,7 +83,7 @@ def test_a_draw_is_of_all_kinds_and_stays_where_other_code_is_edited():
         ("mgconv/multigrid.py", "tests/test_multigrid.py"),
         ("mgconv/evaluation/scorers/table.py", "tests/evaluation/test_scorers.py"),
         ("mgconv/evaluation/cnn.py", "tests/evaluation/test_svm.py"),  # which imports it
-        ("mgconv/baselines/gan_nets.py", "tests/baselines/test_context_encoder.py"),  # by another
+        ("mgconv/baselines/gan_nets.py", "tests/baselines/test_ddgm.py"),  # the fastest
     ],
 )
 def test_the_own_tests_a_module_are_those_of_its_name_and_those_that_import_it(file, first):
