@@ -59,7 +59,7 @@ bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, update
 faults: $(INSTALLED)  ## what a run survives: kill -9, damage, a full disk; writes runs/faults/faults.json
 	$(RUN) benchmarks.faults $(FLAGS)
 
-stability: $(INSTALLED)  ## runs of the default recipe, seeds and lengths: about 12 hours of two cores, resumable; writes runs/stability/
+stability: $(INSTALLED)  ## runs of the default recipe, seeds and lengths: about 3 hours of two cores, resumable; writes runs/stability/
 	$(RUN) benchmarks.stability $(FLAGS)
 
 released: $(INSTALLED)  ## train, score and write the models of mgconv.from_pretrained: hours; MODELS=digits: 6 minutes
