@@ -107,7 +107,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
     @tf.custom_gradient
     def convolve(x, kernel):
         def gradient(dy):
-            blocks = _kernel_of_blocks(kernel, stride, side)
+            blocks = _kernel_of_blocks(kernel, stride)
             dx = tf.nn.depth_to_space(tf.nn.conv2d(dy, blocks, 1, "SAME"), stride)
             return dx, tf.raw_ops.Conv2DBackpropFilter(
                 input=x, filter_sizes=kernel.shape, out_backprop=dy,
@@ -119,7 +119,7 @@ def convolution(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
     return convolve(x, kernel)
 
 
-def _kernel_of_blocks(kernel: tf.Tensor, stride: int, side: int) -> tf.Tensor:
+def _kernel_of_blocks(kernel: tf.Tensor, stride: int) -> tf.Tensor:
     """What makes the gradient to blocks of pixels of that to a map: [t, t, K, stride^2 C]."""
     window, _, channels, filters = kernel.shape
     before = (window - stride) // 2  # of "same" padding

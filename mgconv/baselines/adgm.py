@@ -8,7 +8,6 @@ instead of pixels, 500 and 100; a batch has one labeled image in four; KL terms 
 first 1,000 updates.
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -20,8 +19,8 @@ from mgconv.baselines.semi_supervised import (
 )
 from mgconv.baselines.variational import (
     Gaussian,
+    LatentClassifier,
     Mlp,
-    Whitening,
     bound_over_classes,
     class_entropy,
     every_class,
@@ -35,7 +34,7 @@ HIDDEN, LATENT = (256, 256), 32  # ours; Maaloe et al. have 500, 500 and 100
 RATE = 1e-3  # ours; Maaloe et al. have 3e-4 for longer
 
 
-class AdgmNet(keras.Model):
+class AdgmNet(LatentClassifier):
     """Five networks of whitened pixels x, auxiliary a, class y, latent z; a PartlyLabeledNet.
 
     Args:
@@ -48,9 +47,7 @@ class AdgmNet(keras.Model):
     p_a_sees_x = True  # and p(x) does not see a
 
     def __init__(self, image_shape: tuple, num_classes: int, alpha: float, seed: int):
-        super().__init__(name="classifier")
-        self.image_shape, self.num_classes, self.alpha = image_shape, num_classes, alpha
-        self.whiten = Whitening(int(np.prod(image_shape)))
+        super().__init__(image_shape, num_classes, alpha)
 
         def mlp(index, inputs, outputs):
             return Mlp(inputs, HIDDEN, outputs, "relu", seed + 10 * index, normalized=True)
@@ -110,9 +107,9 @@ class AdgmNet(keras.Model):
 
     def shown(self, images, seed):
         """Images of each class in turn."""
-        y = tf.one_hot(tf.range(NUM_SHOWN) % self.num_classes, self.num_classes)
         z = tf.random.stateless_normal([NUM_SHOWN, LATENT], seed)
-        return {"synthesized": self.whiten.images(self.draw(y, z), self.image_shape)}
+        drawn = self.draw(self.classes_in_turn(), z)
+        return {"synthesized": self.whiten.images(drawn, self.image_shape)}
 
 
 class SdgmNet(AdgmNet):

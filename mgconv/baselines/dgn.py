@@ -8,7 +8,6 @@ Departure: both learn at once, M2 from samples of M1 as it is then, not after 3,
 the same for both; KL terms come in over the first 1,000 updates.
 """
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,8 +18,8 @@ from mgconv.baselines.semi_supervised import (
     cross_entropy,
 )
 from mgconv.baselines.variational import (
+    LatentClassifier,
     Mlp,
-    Whitening,
     bound_over_classes,
     class_entropy,
     every_class,
@@ -35,7 +34,7 @@ HIDDEN_2, LATENT_2 = (300,), 32  # of M2; ours, Kingma et al. have 500 and 50
 RATE = 1e-3  # ours; 3e-4 for 3,000 passes in Kingma et al. 2014
 
 
-class DgnNet(keras.Model):
+class DgnNet(LatentClassifier):
     """M1, and M2 on its latent variable; a PartlyLabeledNet.
 
     Args:
@@ -46,9 +45,7 @@ class DgnNet(keras.Model):
     """
 
     def __init__(self, image_shape: tuple, num_classes: int, alpha: float, seed: int):
-        super().__init__(name="classifier")
-        self.image_shape, self.num_classes, self.alpha = image_shape, num_classes, alpha
-        self.whiten = Whitening(int(np.prod(image_shape)))
+        super().__init__(image_shape, num_classes, alpha)
 
         def mlp(index, inputs, hidden, outputs):
             return Mlp(inputs, hidden, outputs, "softplus", seed + 10 * index)
@@ -94,9 +91,8 @@ class DgnNet(keras.Model):
     def shown(self, images, seed):
         """What M1 makes of the images, and images of each class in turn."""
         encoded = self.q_z1.gaussian(self.whiten(images))
-        y = tf.one_hot(tf.range(NUM_SHOWN) % self.num_classes, self.num_classes)
         z2 = tf.random.stateless_normal([NUM_SHOWN, LATENT_2], seed)
-        drawn = self.p_z1.gaussian(y, z2).mean
+        drawn = self.p_z1.gaussian(self.classes_in_turn(), z2).mean
         return {"reconstructed": self._images(encoded.mean), "synthesized": self._images(drawn)}
 
     def _images(self, z1):

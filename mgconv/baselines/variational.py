@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgconv.baselines.semi_supervised import AveragedStatistics, SemiSupervisedLearner
+from mgconv.baselines.semi_supervised import (
+    NUM_SHOWN,
+    AveragedStatistics,
+    SemiSupervisedLearner,
+)
 from mgconv.config import Config
 from mgconv.datasets.few_labels import VALIDATION
 from mgconv.io.images import to_float
@@ -180,6 +185,25 @@ class Whitening(keras.layers.Layer):
         """Images [B, S, S, C] in [-1, 1] of components [B, D], what is not in them left out."""
         flat = x @ tf.convert_to_tensor(self.back) + self.mean
         return tf.clip_by_value(tf.reshape(flat, [-1, *shape]), -1.0, 1.0)
+
+
+class LatentClassifier(keras.Model):
+    """What nets of whitened pixels and classes begin with.
+
+    Args:
+        image_shape: (S, S, C).
+        num_classes: K.
+        alpha: weight of cross entropy.
+    """
+
+    def __init__(self, image_shape: tuple, num_classes: int, alpha: float):
+        super().__init__(name="classifier")
+        self.image_shape, self.num_classes, self.alpha = image_shape, num_classes, alpha
+        self.whiten = Whitening(math.prod(image_shape))
+
+    def classes_in_turn(self) -> tf.Tensor:
+        """One-hot classes of the images that a preview shows, [NUM_SHOWN, K]."""
+        return tf.one_hot(tf.range(NUM_SHOWN) % self.num_classes, self.num_classes)
 
 
 def labeled_weight(config: Config, data: dict) -> float:

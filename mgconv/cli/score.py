@@ -45,7 +45,7 @@ def run(values) -> None:
     folder, given = values["run"].value, given_settings(values)
     devices, out = given.pop("devices", "auto"), given.pop("out", None)
     config, data = _checked(folder)
-    config = dataclasses.replace(config, **{name: given[name] for name in PLACES if name in given})
+    config = dataclasses.replace(config, **given)
     if values["images"].value is None:
         raise UserError("--images is missing", "no folder", "Give a folder or .zip of pictures.")
     source = image_files(values["images"].value, "all")

@@ -50,8 +50,11 @@ class ImageSet:
     @property
     def names(self) -> np.ndarray:
         """What each image is called in its source: its file's name, or its number, str [N]."""
-        items = range(len(self)) if self.items is None else self.items.tolist()
-        return np.array([self.name_of(item) for item in items])
+        return np.array([self.name_of(item) for item in self._items.tolist()])
+
+    @property
+    def _items(self):
+        return np.arange(len(self)) if self.items is None else self.items
 
     @property
     def colors(self) -> np.ndarray:
@@ -95,8 +98,7 @@ class ImageSet:
             pixels: Any = RowsOnDisk(self.pixels, np.arange(len(self))[rows])
         else:
             pixels = self.pixels[rows]
-        items = np.arange(len(self)) if self.items is None else self.items
-        return replace(self, pixels=pixels, labels=labels, items=items[rows])
+        return replace(self, pixels=pixels, labels=labels, items=self._items[rows])
 
     def _bytes(self, num):
         return num * math.prod(self.pixels.shape[1:])

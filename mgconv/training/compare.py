@@ -63,12 +63,9 @@ def without_tiny_classes(entry: Entry, images: ImageSet) -> Entry:
     Raises:
         UserError: a batch is larger than a class, or no class can be trained.
     """
-    from mgconv.datasets.table import labels_of
-
     if entry.config.classes != "each":
         return entry
-    labels = labels_of(entry.classes or images.class_names, images.class_names)
-    left = _learnable(images, labels, entry.config.batch_size)
+    left = _learnable(images, entry.classes, entry.config.batch_size)
     return dataclasses.replace(entry, classes=tuple(images.class_names[c] for c in left))
 
 
@@ -77,12 +74,20 @@ def has_failed(facts: dict[str, dict]) -> bool:
     return "failed" in facts
 
 
-def _learnable(images: ImageSet, labels: list[int], batch_size: int) -> list[int]:
+def _learnable(images: ImageSet, names: tuple[str, ...] | None, batch_size: int) -> list[int]:
     """Those of some classes with two images or more, which a model needs; says which lack them.
+
+    Args:
+        images: of all classes.
+        names: of classes; None: all.
+        batch_size: of each class's model.
 
     Raises:
         UserError: a batch is larger than one of them, reported before hours of training the others.
     """
+    from mgconv.datasets.table import labels_of
+
+    labels = labels_of(names or images.class_names, images.class_names)
     counts = {label: int((images.labels == label).sum()) for label in labels}
     left = [label for label in labels if counts[label] >= 2]
     out = [f"{images.class_names[c]} {counts[c]}" for c in labels if c not in left]
@@ -114,15 +119,13 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         UserError: a batch is larger than a class, or no class can be trained.
         DivergenceError: of some classes, when all have been trained.
     """
-    from mgconv.datasets.table import labels_of
     from mgconv.io.process import locked
     from mgconv.training.devices import own_folder
     from mgconv.training.fit import describe, learn, report
     from mgconv.training.guard import DivergenceError
     from mgconv.training.run import Run
 
-    chosen = labels_of(names or images.class_names, images.class_names)
-    chosen = _learnable(images, chosen, config.batch_size)
+    chosen = _learnable(images, names, config.batch_size)
     data = describe(images) | {"class_names": list(images.class_names)}
     run = Run(own_folder(folder), config, data)
     with locked(run.folder):
