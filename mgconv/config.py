@@ -35,6 +35,11 @@ class Dynamics:
     noise_end: float = 1.0  # noise of the last step over the first's; linear between
     drift_end: float = 1.0  # the same of the drift
 
+    @property
+    def temperature(self) -> float:
+        """T of the exp(-U / T) that steps as the first one sample, but for their length."""
+        return self.noise**2 / (2 * self.drift) if self.drift else math.inf
+
 
 NORMALIZATIONS = ("batch", "standardized", "kernels", "spectral", "group", "none")
 
