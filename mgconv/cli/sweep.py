@@ -26,7 +26,7 @@ from mgconv.cli.shared.flags import (
 from mgconv.cli.shared.points import configs_of, points_of, read_varied
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
-from mgconv.io.process import LockedError
+from mgconv.io.locks import LockedError
 from mgconv.reporting.sweep import HEALTH, MEASURES, shown, write_report
 
 HELD_OUT = 10  # one training image in this many is held out

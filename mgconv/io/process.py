@@ -1,4 +1,4 @@
-"""What a process is to others: it holds a folder, ends at a signal, writes to a pipe."""
+"""What a process is to others: it ends at a signal, writes to a pipe."""
 
 import contextlib
 import os
@@ -8,40 +8,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
-
-from filelock import lock_descriptor
-
-from mgconv.errors import UserError
-
-
-class LockedError(UserError):
-    """Another process holds a run's folder."""
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds a run's folder against other processes; a killed one lets go of it by itself.
-
-    Raises:
-        LockedError: another process trains in it.
-        UserError: it cannot be written.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        file = (Path(folder) / ".lock").open("w")
-    except OSError as error:
-        remedy = "Give a folder that can be written."
-        raise UserError(f"Cannot write in {folder}", error.strerror, remedy) from None
-    with file:
-        try:
-            is_free = lock_descriptor(file.fileno(), blocking=False)
-        except OSError as error:  # a file system without locks
-            remedy = "Choose an --out on another file system."
-            raise UserError(f"Cannot lock {folder}", error.strerror, remedy) from None
-        if not is_free:
-            remedy = "Wait for it, or choose another --out."
-            raise LockedError("Another process is training in", folder, remedy)
-        yield
 
 
 class Stopped(KeyboardInterrupt):

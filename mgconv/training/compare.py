@@ -119,7 +119,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
         UserError: a batch is larger than a class, or no class can be trained.
         DivergenceError: of some classes, when all have been trained.
     """
-    from mgconv.io.process import locked
+    from mgconv.io.locks import locked
     from mgconv.training.devices import own_folder
     from mgconv.training.fit import describe, learn, report
     from mgconv.training.guard import DivergenceError

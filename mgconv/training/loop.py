@@ -15,7 +15,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import tensorflow as tf
 
-from mgconv.io.process import Stop, locked, stop_requested
+from mgconv.io.locks import locked
+from mgconv.io.process import Stop, stop_requested
 from mgconv.training.checkpoints import Checkpoints
 from mgconv.training.guard import DivergenceError, Guard
 from mgconv.training.run import Run
@@ -107,10 +108,12 @@ def train(
     Raises:
         DivergenceError: and no rollback is left; the last checkpoint is whole and finite.
         UserError: a checkpoint cannot be read or written; another process trains in the folder.
-        Stopped: SIGTERM or SIGINT came; where all was saved, it says so.
+        Stopped: SIGTERM or SIGINT came, or another process took the folder, as after a sleep of
+            this machine; where all was saved, it says so.
     """
     guard = guard or Guard()
-    with locked(run.folder), contextlib.closing(run), stop_requested() as stop:
+    held = locked(run.folder, lost=lambda: stop.set())
+    with held, contextlib.closing(run), stop_requested() as stop:
         run.begin()
         checkpoints = Checkpoints(learner, run.checkpoints, guard, cadence.checkpoint)
         if not checkpoints.restore():

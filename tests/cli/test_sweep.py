@@ -120,7 +120,7 @@ def fake_runs(monkeypatch):
     trained = []
 
     def train_and_score(config, point, folder, *others):
-        from mgconv.io.process import locked
+        from mgconv.io.locks import locked
 
         with locked(folder):
             trained.append(folder.name)
@@ -135,7 +135,7 @@ def test_a_second_sweep_takes_what_nobody_has_and_looks_again_at_the_end(
     fake_runs, tmp_path, capsys
 ):
     from mgconv.cli.sweep import in_turn
-    from mgconv.io.process import LockedError, locked
+    from mgconv.io.locks import LockedError, locked
 
     given = ["--vary=seed=0,1,2", "--dataset=digits", f"--out={tmp_path}"]
     with locked(tmp_path / "seed=1"):

@@ -18,7 +18,7 @@ from mgconv.config import make_config
 from mgconv.datasets.table import load_split
 from mgconv.evaluation.synthesis import weights_key
 from mgconv.io.files import new_folder, remove_drafts, remove_folder
-from mgconv.io.process import locked
+from mgconv.io.locks import locked
 from mgconv.training.checkpoints import Checkpoints, has_learned, latest_checkpoint
 from mgconv.training.fit import learn
 from mgconv.training.layouts import FolderCheckpoint
@@ -146,7 +146,7 @@ def test_what_is_removed_is_gone_by_its_name_before_its_first_file_is(tmp_path, 
 HOLD = """
 import sys
 from pathlib import Path
-from mgconv.io.process import locked
+from mgconv.io.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -1,7 +1,6 @@
 """The loop: interrupted is uninterrupted, divergence is caught, bad checkpoints are told."""
 
 import contextlib
-import errno
 import itertools
 import json
 import signal
@@ -17,8 +16,9 @@ import tensorflow as tf
 from conftest import refused
 
 from benchmarks.faults import saved
+from mgconv.io import locks
 from mgconv.io.files import sha256_of, write_json
-from mgconv.io.process import locked
+from mgconv.io.locks import locked
 from mgconv.training import loop as training
 from mgconv.training.checkpoints import NUM_HEALTHY, Checkpoints
 from mgconv.training.fit import learn
@@ -793,15 +793,21 @@ def test_a_folder_has_one_learner_at_a_time(open_run):
     go(Toy(), open_run())
 
 
-def test_a_file_system_without_locks_is_told_as_that(open_run, monkeypatch):
-    def flock(file, how):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_a_run_whose_folder_another_process_took_stops(open_run, monkeypatch):
+    """As after a sleep of this machine."""
+    monkeypatch.setattr(locks, "CLAIM", 0.3)
 
-    fcntl = pytest.importorskip("fcntl")  # Windows has another
-    monkeypatch.setattr(fcntl, "flock", flock)
-    message = refused(lambda: go(Toy(), open_run()))
-    assert "Cannot lock" in message
-    assert "No locks available" in message
+    def taken(first):
+        for index, batch in enumerate(numbered(first), first + 1):
+            if index == 3:
+                (open_run().folder / ".claim").unlink()
+                time.sleep(0.5)
+            yield batch
+
+    run = open_run()
+    with pytest.raises(KeyboardInterrupt):
+        train(Toy(), taken, num_updates=9, run=run)
+    assert len((run.folder / "metrics.jsonl").read_text().splitlines()) < 9
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
