@@ -59,13 +59,15 @@ def run(values) -> None:
     """Makes the runs that are not finished; writes and prints what was found."""
     given = {name: values[name].value for name in DATA}
     weights = scorer_settings(values, ["keras"])
+    has_weights = bool(weights["path"] or weights["download"])
     work_dir = Path(values["work_dir"].value)
     out = Path(values["out"].value or work_dir)
-    scorer = tuple(f"--scorer_{name}={value}" for name, value in weights.items() if value)
+    names = ("scorer_path", "scorer_sha256", "scorer_download")
+    scorer = tuple(f"--{name}={values[name].value}" for name in names if values[name].value)
     factor, settings = values["budget_factor"].value, tuple(values["setting"].value)
     request = Request(work_dir, scorer, factor, settings)
     seeds = _numbers(values["seeds"].value)
-    tasks = _tasks(_chosen(values["rows"].value), seeds, given, weights["path"], work_dir)
+    tasks = _tasks(_chosen(values["rows"].value), seeds, given, has_weights, work_dir)
     cores, jobs = _cores(), values["jobs"].value
     if jobs > len(cores):
         raise UserError("More --jobs than cores", f"{jobs} > {len(cores)}", "Give fewer.")
@@ -109,7 +111,7 @@ def _numbers(texts: list[str] | None) -> set[int] | None:
         raise UserError("--seeds is no list of numbers", ",".join(texts), "Give 0,1.") from None
 
 
-def _tasks(names, seeds, given, scorer_path, work_dir) -> list[tuple[str, int, dict[str, str]]]:
+def _tasks(names, seeds, given, has_weights, work_dir) -> list[tuple[str, int, dict[str, str]]]:
     """Kind, seed and places of every run that can be made; prints why others are not run."""
     tasks = []
     for name in names:
@@ -117,9 +119,9 @@ def _tasks(names, seeds, given, scorer_path, work_dir) -> list[tuple[str, int, d
         try:
             if kind.data and given[kind.data] is None:
                 raise UserError(f"No --{kind.data}", "its images are needed", "Give it.")
-            if kind.scorer == "keras" and not Path(scorer_path or "").is_file():
-                found = scorer_path or "no path given"
-                raise UserError("No --scorer_path", found, "Give a file of weights.")
+            if kind.scorer == "keras" and not has_weights:
+                remedy = "Give a file of weights, or --scorer_download."
+                raise UserError("No --scorer_path", "no path given", remedy)
             places = places_of(kind, given, work_dir / "held_out")
         except UserError as error:
             print(f"{name}: not run. {error}", flush=True)

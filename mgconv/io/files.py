@@ -15,22 +15,6 @@ import numpy as np
 from mgconv.errors import UserError
 
 
-def existing_file(path: str | os.PathLike | None, remedy: str) -> Path:
-    """The file with a scorer's weights; a UserError with that remedy where it is missing."""
-    if path is None or not Path(path).is_file():
-        raise UserError("The scorer's weights are missing", path or "no path given", remedy)
-    return Path(path)
-
-
-def check_sha256(path: Path, expected: str | None, remedy: str) -> str:
-    """The file's SHA-256, if it is the expected one or any will do; else a UserError with both."""
-    found = sha256_of(path)
-    if expected is not None and found != expected.lower():
-        remedy += f"; or, where you trust this file, --scorer_sha256={found}."
-        raise UserError(f"{path} is not the expected file", f"SHA-256 {found}", remedy)
-    return found
-
-
 def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
     """Puts `content` in place of the file at `path`, atomically.
 

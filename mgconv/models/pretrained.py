@@ -1,15 +1,13 @@
 """Models to load by name: inside the package, fetched by hash, of the Hugging Face Hub."""
 
-import hashlib
-import http.client
 import os
 import re
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 from mgconv.datasets.cache import cache_root
 from mgconv.errors import UserError, brief, choose
+from mgconv.io.fetching import fetch
 from mgconv.io.files import draft_of, read_json
 from mgconv.models.card import CARD
 from mgconv.models.kinds import Model
@@ -22,7 +20,6 @@ HASHES = INSIDE / "hashes.json"  # name -> SHA-256 of its config.json, which has
 FILES = (CONFIG_FILE, WEIGHTS, CARD)
 CHECKOUT = Path(__file__).parents[2] / "released"
 BASE = "MGCONV_RELEASED"  # environment: folder or URL where the others lie, a folder a model
-MAX_BYTES = 50_000_000  # of a file
 HUB = re.compile(r"hf://(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
@@ -62,29 +59,11 @@ def _fetch(place: str, folder: Path, expected: str) -> None:
     print(f"Fetching {place}", flush=True)
     with draft_of(folder, WEIGHTS) as draft:
         for file in FILES:
-            content = _read(f"{place}/{file}")
-            if file in (CONFIG_FILE, WEIGHTS):
-                found = hashlib.sha256(content).hexdigest()
-                if found != expected:
-                    remedy = "Try again, or fetch it by hand."
-                    raise UserError(f"{place}/{file} is not the released file", found, remedy)
+            pinned = file in (CONFIG_FILE, WEIGHTS)
+            content = fetch(f"{place}/{file}", expected if pinned else None)
             (draft / file).write_bytes(content)
             if file == CONFIG_FILE:
                 expected = read_json(draft / file)["files"][WEIGHTS]
-
-
-def _read(place: str) -> bytes:
-    try:
-        if "://" not in place:
-            return Path(place).expanduser().read_bytes()
-        with urllib.request.urlopen(place, timeout=60) as reply:
-            content, size = reply.read(MAX_BYTES), int(reply.headers["Content-Length"] or 0)
-        if len(content) < size:
-            raise http.client.IncompleteRead(content, size - len(content))
-        return content
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        found = brief(error) or type(error).__name__
-        raise UserError(f"Cannot fetch {place}", found, "Try again later.") from None
 
 
 def _of_hub(name: str) -> Path:

@@ -1,8 +1,11 @@
 """Networks that score images: one contract for all; each refuses weights that are not its own."""
 
 import contextlib
+import dataclasses
 import hashlib
+import http.server
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -18,10 +21,11 @@ from mgconv.evaluation.scorers.classifier import Classifier
 from mgconv.evaluation.scorers.inception import Inception2015, TorchFidelity
 from mgconv.evaluation.scorers.keras_application import KerasApplication
 from mgconv.evaluation.scorers.table import SCORERS, make_scorer, predict, predict_real
+from mgconv.evaluation.scorers.weights import INCEPTION, MOBILENET, TORCH, Weights
 
 WEIGHTS = Path(__file__).parents[3] / "shared/data/weights"
-MOBILENET = WEIGHTS / "mobilenet_v1_0.75_224_keras_imagenet.npz"
-needs_mobilenet = pytest.mark.skipif(not MOBILENET.exists(), reason="no weights")
+ARRAYS = WEIGHTS / "mobilenet_v1_0.75_224_keras_imagenet.npz"
+needs_mobilenet = pytest.mark.skipif(not ARRAYS.exists(), reason="no weights")
 
 
 # -- the classifier
@@ -191,11 +195,12 @@ def torch_fidelity(monkeypatch):
 
 @pytest.fixture(scope="session")
 def small_mobilenet(tmp_path_factory):
-    """The path of random weights of the smallest MobileNet."""
+    """The path of random weights of the smallest MobileNet; beside it, as Keras names its own."""
     keras.utils.set_random_seed(0)
     network = keras.applications.MobileNet((32, 32, 3), alpha=0.25, weights=None)
     path = tmp_path_factory.mktemp("mobilenet") / "mobilenet_v1_0.25_32_random.npz"
     np.savez(path, **arrays_of(network))
+    network.save(path.with_name("mobilenet_2_5_32_tf.h5"))
     return path
 
 
@@ -218,23 +223,34 @@ def toy_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("toy")
 
 
+@pytest.fixture
+def weights_of(request, tmp_path):
+    """The path and the SHA-256 of small weights of the scorer of a name."""
+
+    def find(name):
+        if name == "inception2015":
+            return request.getfixturevalue("inception_file")
+        if name == "torch_fidelity":
+            request.getfixturevalue("torch_fidelity")
+            path = tmp_path / "weights.pth"
+            path.write_bytes(b"weights")
+            return path, hashlib.sha256(b"weights").hexdigest()
+        path = request.getfixturevalue("small_mobilenet")
+        with np.load(path) as arrays:
+            content = b"".join(arrays[key].tobytes() for key in arrays.files)
+        return path, hashlib.sha256(content).hexdigest()
+
+    return find
+
+
 @pytest.fixture(params=SCORERS)
-def scorer(request, toy_images, tmp_path, toy_folder):
+def scorer(request, toy_images, toy_folder, weights_of):
     """Every scorer, small; the classifier has learned images of 16 x 16 in color."""
-    name, options = request.param, {}
-    if name == "inception2015":
-        path, sha256 = request.getfixturevalue("inception_file")
-        options = {"path": str(path), "sha256": sha256}
-    elif name == "torch_fidelity":
-        request.getfixturevalue("torch_fidelity")
-        path = tmp_path / "weights.pth"
-        path.write_bytes(b"weights")
-        options = {"path": str(path), "sha256": hashlib.sha256(b"weights").hexdigest()}
-    elif name == "keras":
-        options = {"path": str(request.getfixturevalue("small_mobilenet"))}
-    else:
-        options = {"images": toy_images(12, 16, 3, ("a", "b")), "folder": toy_folder}
-    return make_scorer(name, **options)
+    if request.param == "classifier":
+        images = toy_images(12, 16, 3, ("a", "b"))
+        return make_scorer("classifier", images=images, folder=toy_folder)
+    path, sha256 = weights_of(request.param)
+    return make_scorer(request.param, path=path, sha256=sha256)
 
 
 def test_every_scorer_keeps_the_contract(scorer, toy_images):
@@ -274,12 +290,16 @@ def test_every_scorer_takes_uint8_only(scorer, toy_images):
     assert "no image" in refused(scorer.predict, pixels[:0])
 
 
-@pytest.mark.parametrize("name", ["inception2015", "torch_fidelity", "keras"])
-def test_weights_are_never_downloaded(name, torch_fidelity, tmp_path):
+WITH_WEIGHTS = [name for name, row in SCORERS.items() if row.weights]
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_weights_that_are_missing_are_told_and_not_fetched(name, torch_fidelity, tmp_path):
     for path in (None, str(tmp_path / "none.npz"), str(tmp_path)):
         words = refused(make_scorer, name, path=path)
-        assert "--scorer_path" in words
-        assert ("http" in words) == (name != "keras")
+        assert "are missing" in words
+        assert "--scorer_path" in words and "--scorer_download" in words
+        assert SCORERS[name].weights.url in words
 
 
 def test_an_unknown_scorer_and_a_classifier_without_classes_are_told(toy_images, tmp_path):
@@ -295,6 +315,89 @@ def test_gray_images_are_judged_as_their_colors(small_mobilenet, inception_file,
     for scorer in (KerasApplication(small_mobilenet), Inception2015(*inception_file)):
         for one, three in zip(scorer.predict(gray), scorer.predict(gray.repeat(3, axis=3))):
             np.testing.assert_allclose(one, three, atol=1e-5)
+
+
+# -- downloads
+
+
+class Publisher(http.server.BaseHTTPRequestHandler):
+    """Serves a file as it is, cut, or another."""
+
+    content, fault = b"", "none"
+    asked: list[str] = []  # noqa: RUF012  of all requests
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        if self.fault == "nowhere":
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        content = self.content[: len(self.content) // 2] if self.fault == "cut" else self.content
+        self.wfile.write(content[::-1] if self.fault == "other" else content)
+
+    def log_message(self, *of):
+        pass
+
+
+@pytest.fixture(params=WITH_WEIGHTS)
+def published(request, weights_of, monkeypatch):
+    """A server of a scorer's weights: the scorer's name, their path, the server's handler."""
+    name = request.param
+    path, sha256 = weights_of(name)
+    file = path.with_name("mobilenet_2_5_32_tf.h5") if name == "keras" else path
+    handler = type("Handler", (Publisher,), {"content": file.read_bytes(), "asked": []})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        weights = Weights(f"http://127.0.0.1:{server.server_port}/of/{file.name}", sha256)
+        row = dataclasses.replace(SCORERS[name], weights=weights)
+        monkeypatch.setitem(SCORERS, name, row)
+        yield name, path, handler
+        server.shutdown()
+
+
+def test_published_weights_are_fetched_once_and_it_is_said(published, toy_images, tmp_path, capfd):
+    name, path, handler = published
+    url, sha256 = dataclasses.astuple(SCORERS[name].weights)
+    pixels = toy_images(4, 32, 3).pixels
+    known = make_scorer(name, path=path, sha256=sha256)
+    assert not handler.asked
+    capfd.readouterr()
+    fetched = make_scorer(name, download=tmp_path / "cache")
+    assert capfd.readouterr().out == f"Fetching {url}\n"
+    again = make_scorer(name, download=tmp_path / "cache")
+    assert capfd.readouterr().out == ""
+    assert len(handler.asked) == 1
+    assert fetched.identity == again.identity == known.identity
+    for found, expected in zip(again.predict(pixels), known.predict(pixels)):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_wrong_reply_is_one_line_and_leaves_nothing(published, tmp_path, monkeypatch):
+    name, _, handler = published
+    other = "Cannot read the weights" if name == "keras" else "is not the expected file"
+    for fault, words in (("nowhere", "404"), ("cut", "more expected"), ("other", other)):
+        monkeypatch.setattr(handler, "fault", fault)
+        assert words in refused(make_scorer, name, download=tmp_path / "cache")
+        assert not list((tmp_path / "cache").rglob("*.*"))
+    monkeypatch.setattr(handler, "fault", "none")
+    strange = refused(make_scorer, name, download=tmp_path / "cache", sha256="0" * 64)
+    assert f"--scorer_sha256={SCORERS[name].weights.sha256}" in strange
+    assert not list((tmp_path / "cache").rglob("*.*"))
+
+
+def test_a_server_that_is_not_there_is_one_line(monkeypatch, tmp_path):
+    row = dataclasses.replace(SCORERS["keras"], weights=Weights("http://127.0.0.1:9/a.h5", ""))
+    monkeypatch.setitem(SCORERS, "keras", row)
+    assert "Cannot fetch http" in refused(make_scorer, "keras", download=tmp_path / "cache")
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_published_weights_are_known_by_whole_sums_and_fetched_safely():
+    for weights in (INCEPTION, MOBILENET, TORCH):
+        assert len(bytes.fromhex(weights.sha256)) == 32
+        assert weights.url.startswith("https://")
+    assert TORCH.sha256[:8] in TORCH.url  # as PyTorch's hub names its files
 
 
 # -- many images
@@ -396,30 +499,38 @@ def test_the_optional_package_is_asked_for(monkeypatch, tmp_path):
 # -- Keras applications
 
 
-@pytest.mark.parametrize("damage", ["missing", "unknown", "shape", "type"])
-def test_arrays_that_are_not_all_of_the_network_are_refused(small_mobilenet, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "words"), [("missing", "conv_dw_3__depthwise_kernel"), ("shape", "shape")]
+)
+def test_arrays_that_are_not_of_the_network_are_refused(small_mobilenet, tmp_path, damage, words):
     with np.load(small_mobilenet, allow_pickle=False) as arrays:
         arrays = dict(arrays)
     kernel = arrays.pop("conv_dw_3__depthwise_kernel")
-    others = {"unknown": ("conv_dw_3__kernel", kernel), "missing": ("conv1__kernel", kernel)}
-    name, value = others.get(damage, ("conv_dw_3__depthwise_kernel", kernel))
-    arrays |= {name: {"shape": kernel[:2], "type": kernel.astype(int)}.get(damage, value)}
+    if damage == "shape":
+        arrays["conv_dw_3__depthwise_kernel"] = kernel[:2]
     path = tmp_path / small_mobilenet.name
     np.savez(path, **arrays)
-    assert "conv_dw_3__depthwise_kernel" in refused(KerasApplication, path)
+    assert words in refused(KerasApplication, path)
 
 
-def test_a_file_that_is_no_npz_or_holds_objects_is_refused(tmp_path):
-    path = tmp_path / "mobilenet_v1_0.25_32.npz"
+def test_a_file_that_holds_no_arrays_is_refused(tmp_path):
+    path, own = tmp_path / "mobilenet_v1_0.25_32.npz", tmp_path / "mobilenet_2_5_32_tf.h5"
     for content in (b"", b"PK\x03\x04", b"nothing"):
         path.write_bytes(content)
         assert "Cannot read" in refused(KerasApplication, path)
+    own.write_bytes(content)
+    assert "Cannot read" in refused(KerasApplication, own)
     np.savez(path, conv1__kernel=np.array([{}], object))
     assert "Cannot read" in refused(KerasApplication, path)
 
 
 def test_the_name_of_the_file_tells_the_application(tmp_path):
-    for name in ("resnet50.npz", "mobilenet_v2_0.75_224.npz", "mobilenet_v1_224.npz"):
+    for name in (
+        "resnet50.npz",
+        "mobilenet_v2_0.75_224.npz",
+        "mobilenet_v1_224.npz",
+        "mobilenet_3_3_224.h5",
+    ):
         path = tmp_path / name
         path.write_bytes(b"")
         assert "mobilenet_v1_ALPHA_SIZE" in refused(KerasApplication, path)
@@ -442,13 +553,19 @@ def test_folded_constants_compute_what_the_network_does(small_mobilenet, toy_ima
 
 @needs_mobilenet
 def test_the_published_mobilenet_recognizes_a_palace_and_a_flower():
-    """Scikit-learn's two pictures; ImageNet: 698 palace, 985 daisy."""
+    """Scikit-learn's two pictures; ImageNet: 698 palace, 985 daisy.
+
+    The features are those that stood in tables when arrays were assigned one by one.
+    """
     from sklearn.datasets import load_sample_images
 
     pictures = np.stack([image[:420, :420] for image in load_sample_images().images])
-    predictions = KerasApplication(MOBILENET).predict(pictures)
+    predictions = KerasApplication(ARRAYS, MOBILENET.sha256).predict(pictures)
     assert predictions.features.shape == (2, 768)
     assert predictions.probabilities.shape == (2, 1000)
     palace, flower = predictions.probabilities.argsort(axis=1)[:, ::-1]
     assert palace[0] == 698
     assert 985 in flower[:3]
+    some = [[3.48957, 0.271365, 0, 1.024782], [0.002176, 0.758788, 0.167565, 0.309568]]
+    np.testing.assert_allclose(predictions.features[:, :384:96], some, atol=1e-4)
+    np.testing.assert_allclose(predictions.features.sum(axis=1), [530.820, 338.308], rtol=1e-5)

@@ -117,7 +117,7 @@ def test_a_released_model_is_fetched_once(server, kept, capsys):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"), [("cut", "more expected"), ("other", "is not the released file")]
+    ("spoil", "said"), [("cut", "more expected"), ("other", "is not the published file")]
 )
 def test_a_reply_that_is_cut_or_another_is_not_kept(spoil, said, server, tmp_path, monkeypatch):
     monkeypatch.setattr(server, "spoil", spoil)
@@ -129,7 +129,7 @@ def test_a_reply_that_is_cut_or_another_is_not_kept(spoil, said, server, tmp_pat
 
 def test_another_config_than_the_pinned_one_is_not_kept(server, monkeypatch, tmp_path):
     write_json(tmp_path / "hashes.json", {"toys": "0" * 64})
-    assert "config.json is not the released file" in refused(mgconv.from_pretrained, "toys")
+    assert "config.json is not the published file" in refused(mgconv.from_pretrained, "toys")
 
 
 def test_a_server_that_is_not_there_is_told(server, monkeypatch):

@@ -140,9 +140,11 @@ def scorers_as_text() -> str:
 
 def define_scorer_flags(values: flags.FlagValues) -> None:
     """Flags of the weights of a scorer."""
-    text = "file with the weights of a scorer other than classifier; nothing is downloaded"
+    text = "file with the weights of a scorer other than classifier"
     define_path("scorer_path", None, text, flag_values=values)
-    text = "SHA-256 of the file in --scorer_path, where it is not the published one"
+    text = "fetch the published weights of such a scorer instead, once; keep them in --cache_dir"
+    flags.DEFINE_bool("scorer_download", False, text, flag_values=values)
+    text = "SHA-256 that the scorer's weights must have, where it is not the published one"
     flags.DEFINE_string("scorer_sha256", None, text, flag_values=values)
 
 
@@ -152,17 +154,23 @@ def scorer_settings(values: flags.FlagValues, names: Iterable[str | None]) -> di
     Raises:
         UserError: an unknown scorer, no such file, or none that reads it.
     """
+    from mgconv.datasets.cache import cache_root
     from mgconv.evaluation.scorers.table import SCORERS
-    from mgconv.io.files import existing_file
+    from mgconv.evaluation.scorers.weights import existing_file
 
     known = {name and choose("scorer", name, SCORERS) for name in names}
-    given = {"path": values["scorer_path"].value, "sha256": values["scorer_sha256"].value}
-    if given["path"] and known <= {None, "classifier"}:
+    path, downloads = values["scorer_path"].value, values["scorer_download"].value
+    asked = f"--scorer_path={path}" if path else "--scorer_download" if downloads else None
+    if asked and known <= {None, "classifier"}:
         others = ", ".join(name for name in SCORERS if name != "classifier")
-        raise UserError("No scorer reads --scorer_path", given["path"], f"Give one of {others}.")
-    if given["path"]:
-        existing_file(given["path"], "Give the file of the weights by --scorer_path.")
-    return given
+        raise UserError("No scorer reads", asked, f"Give one of {others}.")
+    if path and downloads:
+        raise UserError("Two places of weights", f"--scorer_download {asked}", "Give one of them.")
+    if path:
+        existing_file(path, "Give the file of the weights by --scorer_path.")
+    cache_dir = values["cache_dir"].value if "cache_dir" in values else None
+    folder = cache_root(cache_dir) / "weights" if downloads else None
+    return {"path": path, "sha256": values["scorer_sha256"].value, "download": folder}
 
 
 def compared_methods(names: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:

@@ -5,22 +5,11 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from mgconv.errors import UserError
 from mgconv.evaluation.metrics import Predictions
 from mgconv.evaluation.scorers.keras_application import to_color
-from mgconv.io.files import check_sha256, existing_file
+from mgconv.evaluation.scorers.weights import INCEPTION, TORCH
+from mgconv.io.files import sha256_of
 from mgconv.io.images import check_images
-
-INCEPTION_URL = "http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz"
-# Of classify_image_graph_def.pb, as four public repositories give it for OpenAI's copy (guided-
-# diffusion), of 95,673,916 bytes like the file in the archive. Nobody gives one for the archive.
-INCEPTION_SHA256 = "009d6814d1bc560d4e7b236e170e9b2d5ca6f4b57bd8037f6db05776204415c6"
-TORCH_URL = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-    "weights-inception-2015-12-05-6726825d.pth"
-)
-# As pytorch-fid's and torch-fidelity's users give it; the file's name has its first eight digits.
-TORCH_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
 class Inception2015:
@@ -33,7 +22,7 @@ class Inception2015:
     right to its batch normalization, an operation removed since (tensorflow issue 2164).
 
     Args:
-        path: classify_image_graph_def.pb. It is never downloaded.
+        path: classify_image_graph_def.pb.
         sha256: expected of the file; checked before it is parsed.
 
     Raises:
@@ -44,10 +33,9 @@ class Inception2015:
     score_name = "Inception score"
     distance_name = "FID"
 
-    def __init__(self, path: str | os.PathLike | None, sha256: str = INCEPTION_SHA256):
-        remedy = f"Unpack {INCEPTION_URL} and give its classify_image_graph_def.pb"
-        path = existing_file(path, f"{remedy} by --scorer_path.")
-        self.identity = f"Inception 2015 {check_sha256(path, sha256, remedy)}"
+    def __init__(self, path: str | os.PathLike | None, sha256: str = INCEPTION.sha256):
+        path = INCEPTION.find(path)
+        self.identity = f"Inception 2015 {INCEPTION.check(path, sha256_of(path), sha256)}"
         definition = tf.compat.v1.GraphDef()
         definition.ParseFromString(path.read_bytes())
         graph = tf.Graph()
@@ -76,27 +64,23 @@ class TorchFidelity:
     Features and probabilities are those of `Inception2015`, but for rounding.
 
     Args:
-        path: the published weights. They are never downloaded.
+        path: the published weights.
         sha256: expected of the file. It is a pickle, so it is checked before it is loaded.
 
     Raises:
-        UserError: the package is missing, no such file, or another than expected.
+        UserError: no such file, or another than expected.
     """
 
     name = "torch-fidelity Inception"
     score_name = "torch-fidelity Inception score"
     distance_name = "torch-fidelity Inception Frechet distance"
 
-    def __init__(self, path: str | os.PathLike | None, sha256: str = TORCH_SHA256):
-        try:
-            import torch
-            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-        except ImportError as error:
-            remedy = "Run: pip install torch-fidelity"
-            raise UserError("The scorer torch_fidelity lacks a package", error, remedy) from None
-        remedy = f"Download {TORCH_URL} and give it"
-        path = existing_file(path, f"{remedy} by --scorer_path.")
-        self.identity = f"torch-fidelity {check_sha256(path, sha256, remedy)}"
+    def __init__(self, path: str | os.PathLike | None, sha256: str = TORCH.sha256):
+        import torch
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        path = TORCH.find(path)
+        self.identity = f"torch-fidelity {TORCH.check(path, sha256_of(path), sha256)}"
         self._torch = torch
         self._extract = FeatureExtractorInceptionV3(
             "inception-v3-compat",

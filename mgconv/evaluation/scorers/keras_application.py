@@ -1,19 +1,23 @@
 """The scorer whose weights are those of a Keras application."""
 
+import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mgconv.errors import UserError
+from mgconv.errors import UserError, brief
 from mgconv.evaluation.metrics import Predictions
-from mgconv.io.files import check_sha256, existing_file
+from mgconv.evaluation.scorers.weights import MOBILENET
 from mgconv.io.images import check_images
 from mgconv.layers import standard_keras
+
+NAME = re.compile(r"mobilenet_(?:v1_(\d+\.\d+)|(1_0|7_5|5_0|2_5))_(\d+)(?!\d).*\.(npz|h5)$")
+ALPHAS = {"1_0": 1.0, "7_5": 0.75, "5_0": 0.5, "2_5": 0.25}  # in the names of Keras's own files
 
 
 class KerasApplication:
@@ -22,12 +26,12 @@ class KerasApplication:
     Features are its global average pool, probabilities its softmax of 1000 classes.
 
     Args:
-        path: mobilenet_v1_ALPHA_SIZE*.npz with one array `layer__weight` for every weight; the
-            name says which MobileNet it is.
-        sha256: expected of the file; None takes any.
+        path: Keras's own mobilenet_7_5_224_tf.h5, say, or a mobilenet_v1_ALPHA_SIZE*.npz with one
+            array `layer__weight` for every weight; the name says which MobileNet it is.
+        sha256: expected of the weights, whichever file they are in; None takes any.
 
     Raises:
-        UserError: no such file, another name or sum, or arrays that are not this network's.
+        UserError: no such file, another name or sum, or weights that are not this network's.
     """
 
     name = "MobileNet"
@@ -36,18 +40,17 @@ class KerasApplication:
 
     @standard_keras()
     def __init__(self, path: str | os.PathLike | None, sha256: str | None = None):
-        remedy = "Give the .npz of a MobileNet's weights by --scorer_path."
-        path = existing_file(path, remedy)
-        match = re.match(r"mobilenet_v1_(\d+\.\d+)_(\d+)(?!\d).*\.npz$", path.name)
+        path = MOBILENET.find(path)
+        match = NAME.match(path.name)
         if not match:
             expected = "mobilenet_v1_ALPHA_SIZE*.npz, say mobilenet_v1_0.75_224.npz"
             raise UserError(
                 "The file's name tells no application", path.name, f"Name it {expected}."
             )
-        alpha, size = float(match[1]), int(match[2])
-        self.identity = f"MobileNet {alpha} {size} {check_sha256(path, sha256, remedy)}"
-        network = keras.applications.MobileNet((size, size, 3), alpha=alpha, weights=None)
-        _load_arrays(network, path)
+        alpha, size = float(match[1] or ALPHAS[match[2]]), int(match[3])
+        network = _mobilenet(path, (size, size, 3), alpha)
+        found = hashlib.sha256(b"".join(w.tobytes() for w in network.get_weights())).hexdigest()
+        self.identity = f"MobileNet {alpha} {size} {MOBILENET.check(path, found, sha256)}"
         pools = [x for x in network.layers if isinstance(x, keras.layers.GlobalAveragePooling2D)]
         network = keras.Model(network.inputs, [pools[-1].output, network.output])
         self._predict = compile_network(network, resize_to=size)
@@ -100,32 +103,25 @@ def compile_network(
     return run_padded
 
 
-def _load_arrays(network: keras.Model, path: Path) -> None:
-    """Gives every variable of the network the array `layer__weight` of a .npz; all must match."""
-    remedy = "Give one array `layer__weight` for every weight of the network."
-    variables = {}
+def _mobilenet(path: Path, shape: tuple[int, int, int], alpha: float) -> keras.Model:
+    """The network with the weights of a file."""
+    try:
+        if path.suffix == ".h5":
+            return keras.applications.MobileNet(shape, alpha=alpha, weights=str(path))
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        network = keras.applications.MobileNet(shape, alpha=alpha, weights=None)
+        network.set_weights([arrays[name] for name in _names(network)])
+        return network
+    except Exception as error:  # h5py, zipfile, zlib and NumPy raise nearly anything
+        remedy = "Give Keras's own .h5, or an .npz with one array `layer__weight` for each weight."
+        raise UserError(f"Cannot read the weights in {path}", brief(error), remedy) from None
+
+
+def _names(network: keras.Model) -> Iterator[str]:
+    """`layer__weight` of every weight, in the network's order."""
     for layer in network.layers:
-        for variable in layer.weights:
+        for weight in layer.weights:
             # Keras 3 calls it "kernel"; the published files keep the name that it had before
             depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-            name = "depthwise_kernel" if depthwise else variable.name
-            variables[f"{layer.name}__{name}"] = variable
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {key: arrays[key] for key in arrays.files}
-    except Exception:  # zipfile, zlib and NumPy raise nearly anything on a broken file
-        raise UserError(f"Cannot read {path}", "no .npz of plain arrays", remedy) from None
-    shapes = {key: tuple(variable.shape) for key, variable in variables.items()}
-    wrong = [
-        key for key in shapes.keys() | found.keys() if not _fits(found.get(key), shapes.get(key))
-    ]
-    if wrong:
-        names = ", ".join(sorted(wrong)[:3])
-        what = f"{path} is not of this network"
-        raise UserError(what, f"{len(wrong)} missing, unknown or of another shape: {names}", remedy)
-    for key, variable in variables.items():
-        variable.assign(found[key])
-
-
-def _fits(array: np.ndarray | None, shape: tuple[int, ...] | None) -> bool:
-    return array is not None and array.shape == shape and array.dtype.kind == "f"
+            yield f"{layer.name}__{'depthwise_kernel' if depthwise else weight.name}"

@@ -1,6 +1,7 @@
 """Scorers of images behind one interface: a table of networks, run in bounded memory."""
 
 import hashlib
+import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from mgconv.datasets.batches import in_batches
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError, choose
 from mgconv.evaluation.metrics import Predictions
-from mgconv.io.files import save_array
+from mgconv.evaluation.scorers.weights import INCEPTION, MOBILENET, TORCH, Weights
+from mgconv.io.fetching import fetch
+from mgconv.io.files import draft_of, save_array
 from mgconv.io.images import check_images
 
 
 class Scorer(Protocol):
-    """A network that scorers images; its figures are called after it."""
+    """A network that scores images; its figures are called after it."""
 
     name: str
     score_name: str  # "Inception score" of the 2015 network alone
@@ -26,13 +29,13 @@ class Scorer(Protocol):
     identity: str  # changes whenever the network does: part of a cache's key
 
     def predict(self, images: np.ndarray) -> Predictions:
-        """Scorers one batch, uint8 [B, S, S, C], C 1 or 3."""
+        """Scores one batch, uint8 [B, S, S, C], C 1 or 3."""
 
 
 def predict(
     scorer: Scorer, images: np.ndarray, about: str = "scoring", batch_size: int = 50
 ) -> Predictions:
-    """Scorers any number of images in batches, with a progress bar.
+    """Scores any number of images in batches, with a progress bar.
 
     Args:
         scorer: the network.
@@ -77,6 +80,8 @@ class ScorerRow:
 
     about: str
     make: Callable[..., Scorer]
+    weights: Weights | None = None  # that --scorer_download fetches
+    package: str | None = None  # that it needs besides
 
 
 def _classifier(images: ImageSet | None, folder: Path | None, **_) -> Scorer:
@@ -96,22 +101,26 @@ def _keras(path, sha256, **_) -> Scorer:
 
 
 def _inception2015(path, sha256, **_) -> Scorer:
-    from mgconv.evaluation.scorers.inception import INCEPTION_SHA256, Inception2015
+    from mgconv.evaluation.scorers.inception import Inception2015
 
-    return Inception2015(path, sha256 or INCEPTION_SHA256)
+    return Inception2015(path, sha256 or INCEPTION.sha256)
 
 
 def _torch_fidelity(path, sha256, **_) -> Scorer:
-    from mgconv.evaluation.scorers.inception import TORCH_SHA256, TorchFidelity
+    from mgconv.evaluation.scorers.inception import TorchFidelity
 
-    return TorchFidelity(path, sha256 or TORCH_SHA256)
+    return TorchFidelity(path, sha256 or TORCH.sha256)
 
 
 SCORERS = {  # TensorFlow is imported when one is made
     "classifier": ScorerRow("a small CNN trained on the data set's labels", _classifier),
-    "keras": ScorerRow("MobileNet with ImageNet weights", _keras),
-    "inception2015": ScorerRow("the Inception network of the Inception score", _inception2015),
-    "torch_fidelity": ScorerRow("torch-fidelity's copy of that network", _torch_fidelity),
+    "keras": ScorerRow("MobileNet with ImageNet weights", _keras, MOBILENET),
+    "inception2015": ScorerRow(
+        "the Inception network of the Inception score", _inception2015, INCEPTION
+    ),
+    "torch_fidelity": ScorerRow(
+        "torch-fidelity's copy of that network", _torch_fidelity, TORCH, "torch_fidelity"
+    ),
 }
 
 
@@ -120,6 +129,7 @@ def make_scorer(
     *,
     path: str | None = None,
     sha256: str | None = None,
+    download: Path | None = None,
     images: ImageSet | None = None,
     folder: Path | None = None,
 ) -> Scorer:
@@ -128,15 +138,41 @@ def make_scorer(
     Args:
         name: of the row.
         path: weights; for all but "classifier".
-        sha256: expected of the file at `path`; else, where there is one, the published one.
+        sha256: expected of the weights; else, where there is one, the published one.
+        download: folder where the published weights are kept, and fetched to where they are not
+            there; None downloads nothing.
         images: labeled training images; for "classifier".
         folder: where the classifier's weights are kept.
 
     Raises:
-        UserError: an unknown name, or weights, package or images that are missing or wrong.
+        UserError: an unknown name, or weights, package or images that are missing or wrong; what
+            is fetched and wrong is not kept.
     """
     row = SCORERS[choose("scorer", name, SCORERS)]
+    if row.package:
+        _check_package(name, row.package)
+    if download and row.weights:
+        return _downloaded(row, row.weights, download / name, sha256)
     return row.make(path=path, sha256=sha256, images=images, folder=folder)
+
+
+def _check_package(name: str, package: str) -> None:
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        remedy = f"Run: pip install {package.replace('_', '-')}"
+        raise UserError(f"The scorer {name} lacks a package", error, remedy) from None
+
+
+def _downloaded(row: ScorerRow, weights: Weights, folder: Path, sha256: str | None) -> Scorer:
+    """The scorer of the published weights, which it checks before they are kept."""
+    file, expected = weights.url.rpartition("/")[2], sha256 or weights.sha256
+    if (folder / file).exists():
+        return row.make(path=folder / file, sha256=expected)
+    print(f"Fetching {weights.url}", flush=True)
+    with draft_of(folder, file) as draft:
+        (draft / file).write_bytes(fetch(weights.url))
+        return row.make(path=draft / file, sha256=expected)
 
 
 def _kept(paths: list[Path], num_rows: int) -> Predictions | None:
