@@ -3,16 +3,20 @@
 mgconv inspect --dataset=digits
 mgconv inspect --image_dir=photos.zip --grids=1,4,16,32
 mgconv inspect --run=runs/digits-all-multigrid-modern-0
+mgconv inspect --run=runs/digits-all-multigrid-modern-0 --density
 
 Of a data set it shows sizes, classes, colors, 64 images at each grid. Of a run, what training has
 made of each layer: scale, dead and saturated units, effective rank, and how well it tells the
-classes apart, where the run's images have classes.
+classes apart, where the run's images have classes. With --density whether its chains sample the
+density exp(-U / T) of each grid's energy: some minutes.
 """
 
 import dataclasses
 from pathlib import Path
 
-from mgconv.cli.shared.checks import check_data, check_run
+from absl import flags
+
+from mgconv.cli.shared.checks import check_data, check_energies, check_run
 from mgconv.cli.shared.flags import config_for, define_config_flags, define_path, given_settings
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
@@ -30,6 +34,8 @@ def define_flags(values) -> None:
     """Flags of this program."""
     define_path("run", None, "folder of a finished run, whose layers are shown",
                 flag_values=values)  # fmt: skip
+    flags.DEFINE_bool("density", False, "of a run, instead of its layers: temperature, acceptance "
+                      "of adjusted steps, R-hat and log Z", flag_values=values)  # fmt: skip
     define_config_flags(values, FIELDS)
     values["out"].help = "folder of what is shown [default runs/inspect, or RUN/inspect]"
 
@@ -37,10 +43,13 @@ def define_flags(values) -> None:
 def run(values) -> None:
     """Prints facts of a split and what is left out of it; writes DATASET-SPLIT.png.
 
-    Of a run it prints a table of its layers, and writes a page with it.
+    Of a run it prints tables of its layers, or of its density, and writes a page with them.
     """
-    if values["run"].value:
-        _show_layers(values["run"].value, given_settings(values))
+    folder, given = values["run"].value, given_settings(values)
+    if values["density"].value:
+        _show_density(folder, given)
+    elif folder:
+        _show_layers(folder, given)
     else:
         _show_data(values)
 
@@ -76,11 +85,7 @@ def _show_data(values) -> None:
 
 
 def _show_layers(folder: str, given: dict) -> None:
-    out = Path(given.pop("out", None) or Path(folder) / "inspect")
-    strange = [f"--{name}" for name in given if name not in PLACES]
-    if strange:
-        found = ", ".join(strange)
-        raise UserError("--run says what its data are, and does not read", found, "Leave it out.")
+    out = _place(folder, given, PLACES)
     config = dataclasses.replace(check_run(folder, "features")[0], **given)
     if config.split == "all":  # its test images must not choose anything
         config = dataclasses.replace(config, split="train")
@@ -94,6 +99,34 @@ def _show_layers(folder: str, given: dict) -> None:
     print(table.markdown())
     page = write_page(out, f"Layers of {Path(folder).name}", table)
     print(f"Before -> after training; the same with a picture: {page}")
+
+
+def _show_density(folder: str, given: dict) -> None:
+    check_energies(folder)
+    out = _place(folder, given, ())
+    start_tensorflow()
+    import mgconv
+    from mgconv.evaluation.density.grids import WHOLE, grid_densities
+    from mgconv.reporting.density import write_density
+
+    title = f"Density of {Path(folder).name}"
+    densities = grid_densities(mgconv.load(folder), WHOLE, seed=0)
+    print(write_density(out, title, densities))
+    print(f"The same as a page and as JSON: {out}")
+
+
+def _place(folder: str, given: dict, read: tuple[str, ...]) -> Path:
+    """Where a run is shown.
+
+    Raises:
+        UserError: a setting is given that is not read.
+    """
+    out = Path(given.pop("out", None) or Path(folder) / "inspect")
+    strange = [f"--{name}" for name in given if name not in read]
+    if strange:
+        found = ", ".join(strange)
+        raise UserError("--run says what its data are, and does not read", found, "Leave it out.")
+    return out
 
 
 def _grids_of_train(given: dict, source) -> dict:

@@ -15,12 +15,11 @@ from typing import Any
 
 from absl import flags
 
-from mgconv.cli.shared.checks import check_data, check_run
+from mgconv.cli.shared.checks import check_data, check_energies
 from mgconv.cli.shared.flags import define_config_flags, define_path, given_settings
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.config import Config
 from mgconv.errors import UserError
-from mgconv.recipes import METHODS
 
 PLACES = ("data_dir", "image_dir", "cache_dir")  # where the training images are now
 MOST_TRAINING = 5000  # training images that pictures are ranked among, evenly spread
@@ -44,7 +43,7 @@ def run(values) -> None:
 
     folder, given = values["run"].value, given_settings(values)
     devices, out = given.pop("devices", "auto"), given.pop("out", None)
-    config, data = _checked(folder)
+    config, data = check_energies(folder)
     config = dataclasses.replace(config, **given)
     if values["images"].value is None:
         raise UserError("--images is missing", "no folder", "Give a folder or .zip of pictures.")
@@ -117,14 +116,6 @@ def pictures(source, config: Config, channels: int) -> Iterator[tuple[list[str],
     elif not num:
         remedy = f"Give pictures of {config.size} x {config.size} pixels or more."
         raise UserError("No picture to score among", f"{source.num_items} files", remedy)
-
-
-def _checked(folder: str | None) -> tuple[Config, dict[str, Any]]:
-    """Config and data of a run whose model has one energy."""
-    config, data = check_run(folder, "features")
-    if not METHODS[config.method].is_energy_based:
-        raise UserError(f"The run in {folder} has no energy", config.method, "Give another.")
-    return config, data
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image, features
-from programs import call, refusal
+from programs import call, cells_of, refusal
+
+from mgconv.io.files import read_json
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 
@@ -255,3 +257,32 @@ def test_a_runs_layers_are_shown_before_and_after_training(finished, capsys):
     assert (finished / "inspect" / "figures" / "layers.png").exists()
     message = refusal("inspect", f"--run={finished}", "--dataset=photos")
     assert message.startswith("--run says what its data are, and does not read: --dataset.")
+
+
+def test_a_runs_density_is_shown_as_text_page_and_json(finished, capsys, monkeypatch):
+    """A large grid has no constant."""
+    pytest.importorskip("arviz_stats", reason="pip install 'mgconv[density]'")
+    from mgconv.evaluation.density import grids
+
+    monkeypatch.setattr(grids, "WHOLE", grids.Amount(4, 8, 2))
+    monkeypatch.setattr(grids, "MOST_PIXELS", 16)
+    call("inspect", f"--run={finished}", "--density")
+    printed = capsys.readouterr().out
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    chains = {row[0].removeprefix("| "): row for row in rows[2:8]}
+    names = ("as trained", "adjusted", "adjusted, drift / 4")
+    assert list(chains) == [f"{size} x {size}, {name}" for size in (4, 8) for name in names]
+    assert [row[4] for name, row in chains.items() if "trained" in name] == ["-", "-"]
+    assert all(row[4].endswith("%") for name, row in chains.items() if "adjusted" in name)
+    assert rows[-2][0] == "| 4 x 4"
+    assert rows[-1][:3] == ["| 8 x 8", "0.000225", "not run"]
+    kept = read_json(finished / "inspect" / "density.json")
+    assert [cells_of(kept["panels"][name]["scorers"]["table"]["table"])[1][0][0]
+            for name in ("chains", "constants")] == ["4 x 4, as trained", "4 x 4"]  # fmt: skip
+    assert "4 x 4, adjusted" in (finished / "inspect" / "report-density.md").read_text()
+
+
+def test_a_density_needs_a_run_and_its_own_settings_alone(finished):
+    assert refusal("inspect", "--density").startswith("--run is missing")
+    told = refusal("inspect", "--density", f"--run={finished}", "--image_dir=x")
+    assert told.startswith("--run says what its data are, and does not read: --dataset, --image_dir.")

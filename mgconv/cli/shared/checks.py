@@ -71,6 +71,18 @@ def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
     return config, data
 
 
+def check_energies(folder: str | None) -> tuple[Config, dict[str, Any]]:
+    """Config and facts of the data of the run in a folder, whose model has one energy a grid.
+
+    Raises:
+        UserError: it has none, or one a class; or as `check_run`.
+    """
+    config, data = check_run(folder, "features")
+    if not METHODS[config.method].is_energy_based:
+        raise UserError(f"The run in {folder} has no energy", config.method, "Give another.")
+    return config, data
+
+
 def classifies(folder: str | None) -> bool:
     """Whether the run in a folder is a classifier."""
     from mgconv.training.records import read_config

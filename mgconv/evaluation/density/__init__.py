@@ -1,0 +1,1 @@
+"""Whether chains sample the density exp(-U / T) that an energy names."""
