@@ -1,8 +1,7 @@
 """Score any samples against a data set, as the tables of experiment 1 do, or a classifier.
 
 mgconv evaluate --samples=samples.npz --dataset=digits
-mgconv evaluate --samples=X.npz --dataset=cifar10 --scorer=inception2015 \
-    --scorer_path=classify_image_graph_def.pb
+mgconv evaluate --samples=X.npz --dataset=cifar10 --scorer=inception2015 --scorer_download
 mgconv evaluate --against=held_out --run=runs/photos --scorer=keras --scorer_path=W.npz
 mgconv evaluate --run=runs/digits-all-vat-modern-0
 
