@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "mgconv.cli.evaluate",
     "score": "mgconv.cli.score",
     "export": "mgconv.cli.export",
+    "demo": "mgconv.cli.demo",
     "sweep": "mgconv.cli.sweep",
     "inspect": "mgconv.cli.inspect",
     "prepare": "mgconv.cli.prepare",

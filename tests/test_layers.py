@@ -111,6 +111,7 @@ def test_a_folder_holds_few_files():
     [
         ("absl", ("mgconv.cli", "experiments", "benchmarks", "tools")),
         ("matplotlib", ("mgconv.reporting",)),
+        ("gradio", ("mgconv.reporting.demo",)),
         ("PIL", ("mgconv.reporting", "mgconv.io.images", "mgconv.datasets.decoding", "benchmarks")),
     ],
 )
