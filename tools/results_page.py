@@ -9,6 +9,7 @@ from mgconv.reporting.tables import OVER_SEEDS, Table
 
 SUBJECTS = {
     "bench": "Benchmarks",
+    "density": "Do chains sample the density of their energy",
     "exp1": "Experiment 1, synthesis",
     "exp2": "Experiment 2, classification",
     "exp3": "Experiment 3, inpainting",

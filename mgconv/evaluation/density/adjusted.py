@@ -34,14 +34,14 @@ def adjusted_langevin(
     A step proposes reflect(clip(x - drift dU/dx) + noise z), drift = beta noise^2 / 2, and takes
     it with the probability that makes exp(-beta U) on [-1, 1] stationary, at any drift.
 
-    Departure from `langevin`: noise is reflected at a bound, not clipped. Clipped chains are on the
+    Unlike in `langevin`, noise is reflected at a bound, not clipped: clipped chains are on the
     bounds with a probability above 0, which no density has.
 
     Args:
         energy_fn: U, [B, s, s, C] -> [B], of each image alone.
         state: the start, as `state_at` gives it.
         beta: 1 / T; 0 for the uniform density.
-        noise: standard deviation, 1 or less: of three reflections in one step nothing is known.
+        noise: standard deviation, 1 or less: a third reflection in one step is not counted.
         num_steps: Langevin steps.
         seed: int32 [2].
 
