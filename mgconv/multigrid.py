@@ -28,9 +28,11 @@ class GridLearner(tf.Module):
         averaged: a second net for the running average of the weights; synthesis then uses it.
         average_decay: decay of that average.
         readout_limit: the largest norm of the weights that make f of the last map; None: any.
-        penalty: (U, images, number of the update, seed) -> what is taken from the likelihood.
+        penalize: (net, gradients, images, number of the update, seed) -> the gradients, with those
+            of what is taken from the likelihood.
         whole_batch: gradients of this device's part of a batch -> those of the whole batch.
         change_gradients: (net, gradients of the whole batch) -> what the optimizer gets.
+        apply: (optimizer, what it gets, weights): makes its step on every device.
         jit_compile: chains are compiled by XLA.
         rate: the learning rate, where the optimizer has a schedule that begins with it.
     """
@@ -46,9 +48,10 @@ class GridLearner(tf.Module):
         averaged: EnergyNet | None = None,
         average_decay: float = 0.0,
         readout_limit: float | None = None,
-        penalty: Callable[..., tf.Tensor | float] = lambda *of: 0.0,
+        penalize: Callable[..., list[tf.Tensor]] = lambda net, gradients, *of: gradients,
         whole_batch: Callable[[list[tf.Tensor]], list[tf.Tensor]] = lambda gradients: gradients,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
+        apply: Callable[..., None] = lambda optimizer, *pairs: optimizer.apply(*pairs),
         jit_compile: bool = False,
         rate: tf.Variable | None = None,
     ):
@@ -56,8 +59,8 @@ class GridLearner(tf.Module):
         self.net, self.start, self.optimizer = net, start, optimizer
         self.training_dynamics = training_dynamics
         self.synthesis_dynamics = synthesis_dynamics
-        self.data_noise, self.penalty = data_noise, penalty
-        self.whole_batch, self.change_gradients = whole_batch, change_gradients
+        self.data_noise, self.penalize = data_noise, penalize
+        self.whole_batch, self.change_gradients, self.apply = whole_batch, change_gradients, apply
         self.averaged, self.average_decay = averaged, average_decay
         self.readout_limit = readout_limit
         self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
@@ -116,15 +119,17 @@ class GridLearner(tf.Module):
             That difference before the step, and the whole batch's gradients of what is descended.
         """
         weights = self.net.trainable_variables
+        values = [weight.value for weight in weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([weight.value for weight in weights])
+            tape.watch(values)
             # batch statistics of observed and synthesized images stay apart
             f_observed, f_synthesized = self.net.f_of_each(observed, synthesized)
             gap = tf.reduce_mean(f_observed) - tf.reduce_mean(f_synthesized)
-            images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
-            loss = self.penalty(self.net.fixed(), images, count, seed) - gap
-        gradients = self.whole_batch(tape.gradient(loss, [weight.value for weight in weights]))
-        self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
+            loss = -gap
+        images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
+        gradients = self.penalize(self.net, tape.gradient(loss, values), images, count, seed)
+        gradients = self.whole_batch(gradients)
+        self.apply(self.optimizer, self.change_gradients(self.net, gradients), weights)
         return gap, gradients
 
     def bound(self) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mgconv.chains import FromCoarser
 from mgconv.config import Dynamics
-from mgconv.curvature import EVERY, curvature, curvature_penalty
+from mgconv.curvature import EVERY, curvature, curvature_penalty, overshoot
 from mgconv.energy import EnergyNet
 from mgconv.multigrid import GridLearner
 from mgconv.recipes import grid_spec
@@ -56,17 +56,27 @@ def test_a_slope_has_no_curvature():
     np.testing.assert_array_equal(curvature(slope, images(1), SEED), 0.0)
 
 
-def penalty_of(f, x, update=0, weight=2.0, drift=0.02):
-    """The penalty as it counts on average: it is taken EVERY-fold at every EVERY-th update."""
-    return curvature_penalty(weight, drift)(f, x, tf.constant(update), SEED) / EVERY
+class Scaled:
+    """A net: one weight times an energy, by which the penalty's gradient is as the penalty."""
+
+    def __init__(self, f):
+        self.weight = keras.Variable(1.0)
+        self.trainable_variables = [self.weight]
+        self.fixed = lambda: lambda x: self.weight.value * f(x)
+
+
+def added(penalize, f, x, update=0):
+    """What a penalty adds to a gradient of 7, on average: it is EVERY-fold at its updates."""
+    [gradient] = penalize(Scaled(f), [tf.constant(7.0)], x, tf.constant(update), SEED)
+    return (float(gradient) - 7) / EVERY
 
 
 @pytest.mark.parametrize(
-    "eigenvalue, expected", [(75.0, 2 * 0.5), (100.0, 2 * 1.0), (50.0, 0.0), (40.0, 0), (-100.0, 0)]
+    "eigenvalue, expected", [(75.0, 0.5), (100.0, 1.0), (50.0, 0.0), (40.0, 0), (-100.0, 0)]
 )
 def test_only_what_comes_near_to_overshooting_is_penalized(eigenvalue, expected):
-    found = penalty_of(quadratic(eigenvalue), images(1))
-    np.testing.assert_allclose(found, expected, atol=2e-3)
+    found = overshoot(quadratic(eigenvalue), images(1), 0.02, SEED)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("end, largest", [(3.0, 3.0), (0.5, 1.0)])
@@ -74,22 +84,23 @@ def test_it_bounds_the_longest_step_of_a_chain_whose_drift_changes(end, largest,
     config = tiny(curvature_penalty=2.0, drift=0.02, drift_coarse=1.0, drift_end=end)
     learner = build_learner(config, np.zeros([1, 1, 1, 1]), np.zeros(SHAPE), num_images=12)
     for grid in learner.grids:
-        found = grid.penalty(quadratic(75.0), images(1), tf.constant(0), SEED) / EVERY
-        np.testing.assert_allclose(found, 2 * (0.02 * largest * 75 - 1), rtol=2e-3)
+        found = added(grid.penalize, quadratic(75.0), images(1))
+        np.testing.assert_allclose(found, 2 * 0.02 * largest * 75, rtol=2e-3)
 
 
-def test_it_is_taken_at_every_fourth_update():
-    found = [float(penalty_of(quadratic(100.0), images(1), update)) for update in range(8)]
-    np.testing.assert_allclose(found, [2.0, 0, 0, 0] * 2, atol=2e-3)
+def test_its_gradient_is_added_at_every_fourth_update():
+    penalize, energy = curvature_penalty(2.0, 0.02), quadratic(100.0)
+    found = [added(penalize, energy, images(1), update) for update in range(8)]
+    np.testing.assert_allclose(found, [2 * 0.02 * 100, 0, 0, 0] * 2, atol=4e-3)
 
 
 def test_it_looks_at_every_fourth_image():
     x = images(1, (8, 4, 4, 1))
     quartic = lambda x: tf.reduce_sum(x**4, axis=[1, 2, 3])  # noqa: E731
-    expected = np.mean(np.maximum(0, 0.5 * curvature(quartic, x[::EVERY], SEED) - 1))
-    assert expected > 0
-    found = penalty_of(quartic, x, weight=1.0, drift=0.5)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    excess = np.maximum(0, 0.5 * curvature(quartic, x[::EVERY], SEED) - 1)
+    assert np.all(excess > 0)
+    found = added(curvature_penalty(1.0, 0.5), quartic, x)
+    np.testing.assert_allclose(found, np.mean(excess + 1), rtol=1e-4)  # in proportion to the weight
 
 
 def test_an_energy_learned_with_it_becomes_flatter_until_steps_no_longer_overshoot():
@@ -98,8 +109,8 @@ def test_an_energy_learned_with_it_becomes_flatter_until_steps_no_longer_oversho
         sharpest = lambda: np.mean(curvature(net.fixed(), images(1), SEED))  # noqa: E731
         drift = 2 / sharpest()
         dynamics, optimizer = Dynamics(3, drift, 0.0), keras.optimizers.SGD(1e-3)
-        penalty = curvature_penalty(weight, drift)
-        grid = GridLearner(net, FromCoarser(), dynamics, dynamics, optimizer, penalty=penalty)
+        penalize = curvature_penalty(weight, drift)
+        grid = GridLearner(net, FromCoarser(), dynamics, dynamics, optimizer, penalize=penalize)
         for _ in range(40):
             coarser = tf.reduce_mean(images(1), axis=[1, 2], keepdims=True)
             grid.update(images(1), coarser, SEED)

@@ -144,7 +144,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         readout_limit=config.readout_limit,
         jit_compile=config.jit_compile,
         rate=rate,
-        **({"penalty": curvature_penalty(weight, most_drift)} if weight else {}),
+        **({"penalize": curvature_penalty(weight, most_drift)} if weight else {}),
         whole_batch=whole_batch,
         change_gradients=replica_share(*changes),
     )
