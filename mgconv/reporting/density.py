@@ -22,10 +22,10 @@ ABOUT_CHAINS = (
 )
 ABOUT_CONSTANTS = (
     "Log Z of exp(-U / T) over the box, in nats, by annealing from the uniform density. Counting "
-    f"chains: (sum w)^2 / sum w^2 of their weights. With fewer than {LEAST_EFFECTIVE} of them no "
-    "error is known, and log Z is a bound from below that holds but for a nat or two. Trusted "
-    "down to: the lowest temperature on the way that has so many, and log Z there. A mode that no "
-    "chain found is in none of it."
+    f"chains: (sum w)^2 / sum w^2 of their weights. Where fewer than {LEAST_EFFECTIVE:.0%} count, "
+    "no error is known, and log Z is a bound from below that holds but for a nat or two. Trusted "
+    "down to: the lowest temperature on the way where so many count, and log Z there. A mode that "
+    "no chain found is in none of it."
 )
 
 
