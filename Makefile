@@ -9,7 +9,7 @@ RUN := $(BIN)/python -m
 OPTIONS = $(if $(RECIPE),--recipe=$(RECIPE)) $(FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability mutants released examples data tables tensorboard clean help
+.PHONY: exp1 trials exp2 exp3 sweep test fuzz lint bench faults stability mutants released examples browser data tables tensorboard clean help
 
 $(INSTALLED): pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -71,6 +71,10 @@ mutants: $(INSTALLED)  ## do the tests notice? 200 single changes of the code: h
 examples: $(INSTALLED)  ## run every example and the notebook as a person would: about ten minutes
 	$(BIN)/pip install --quiet --editable '.[dev,examples]'
 	MGCONV_EXAMPLES=1 $(RUN) pytest -q tests/examples $(FLAGS)
+
+browser: $(INSTALLED)  ## drive the page of mgconv demo in a headless Chromium, which is there: about ten minutes
+	$(BIN)/pip install --quiet --editable '.[dev,demo]' playwright
+	MGCONV_BROWSER=$(or $(BROWSER),$(shell command -v chromium)) $(RUN) pytest -q tests/cli/test_demo_in_browser.py $(FLAGS)
 
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)

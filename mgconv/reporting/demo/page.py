@@ -13,10 +13,11 @@ from mgconv.reporting.demo import playing
 from mgconv.reporting.pictures import Model
 
 HOST = "127.0.0.1"  # this machine alone
-MOST_BYTES = 20_000_000  # of a file that is sent to the page
+MOST_BYTES = 20 * 2**20  # of a file that is sent to the page
 MOST_WAITING = 8  # requests in the queue; one is worked on at a time
 MOST_OPEN = 8  # pages whose picture and chains are kept
 MOST_SEED = 2**31 - 1
+BUTTONS: Any = ["download", "fullscreen"]  # of pictures: none that shares them with others
 PAINT = "#ff2d95"  # of strokes: a color that photographs lack
 
 QUEUED: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "model"}
@@ -83,7 +84,9 @@ def _fill_holes(system: Model, label: Any) -> None:
             num = gr.Slider(1, playing.MOST_FILLINGS, 4, step=1, label="Fillings")
             seed = _seed()
             fill = gr.Button("Fill", variant="primary")
-            gallery = gr.Gallery(label="Fillings", format="png", columns=2, height=520)
+            gallery = gr.Gallery(
+                label="Fillings", format="png", columns=2, height=520, buttons=BUTTONS
+            )
 
     def take(found):
         return found, playing.shown(found)
@@ -122,7 +125,7 @@ def _walk_along_chains(system: Model, label: Any) -> None:
         seed = _seed()
     draw = gr.Button("Draw", variant="primary")
     place = gr.Slider(0, 1, 0, step=1, label="Along the chains, from colors to images")
-    image = gr.Image(label="Chains", format="png", interactive=False)
+    image = gr.Image(label="Chains", format="png", interactive=False, buttons=BUTTONS)
 
     def draw_them(label, num, seed):
         with _on_the_page():

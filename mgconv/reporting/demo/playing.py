@@ -47,7 +47,7 @@ def opened(path: str, channels: int) -> np.ndarray:
             f"Cannot read {name}", "broken or no picture", "Give a PNG or JPEG."
         ) from None
     image = Image.fromarray(picture[..., 0] if channels == 1 else picture)
-    image.thumbnail([MOST_SIDE, MOST_SIDE])
+    image.thumbnail((MOST_SIDE, MOST_SIDE))
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
