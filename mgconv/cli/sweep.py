@@ -2,6 +2,7 @@
 
 mgconv sweep --vary=drift=0.01,0.02 --vary=noise=0.002,0.004 --minutes=1
 mgconv sweep --vary=recipe=modern,released --vary=seed=0,1,2 --image_dir=faces.zip
+mgconv sweep --vary=seed=0,1,2,3 --jobs=2
 mgconv sweep --one_at_a_time --vary=activation=relu,gelu --vary=data_noise=0
 
 One folder a run; a finished run is reused, so an interrupted sweep resumes. A second sweep in the
@@ -11,7 +12,6 @@ trains on all training images and scores against test images instead.
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,18 @@ from mgconv.cli.shared.flags import (
     given_settings,
     scorer_settings,
 )
+from mgconv.cli.shared.jobs import (
+    Part,
+    asked_place,
+    define_jobs_flags,
+    in_turn,
+    refuse_failed,
+    train_at_once,
+    train_only,
+)
 from mgconv.cli.shared.points import configs_of, points_of, read_varied
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.errors import UserError
-from mgconv.io.locks import LockedError
 from mgconv.reporting.sweep import HEALTH, MEASURES, shown, write_report
 
 HELD_OUT = 10  # one training image in this many is held out
@@ -43,6 +51,7 @@ def define_flags(values) -> None:
     flags.DEFINE_enum("against", "held_out", ["held_out", "test"], "images that samples are scored "
                       "against: to choose settings, or to report the chosen",
                       flag_values=values)  # fmt: skip
+    define_jobs_flags(values, "combinations")
     define_scorer_choice(values, None)
     define_config_flags(values)
 
@@ -56,26 +65,45 @@ def run(values) -> None:
     varied = read_varied(values["vary"].value)
     points = points_of(varied, values["one_at_a_time"].value)
     configs = configs_of(given, points, chosen)
+    asked_place(values)
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers.table import make_scorer
 
+    parts = {name: _part(config, folder, name, against) for name, config in configs.items()}
+    if train_only(values, parts):
+        return
     scorer = None
     if chosen not in (None, "classifier"):  # wrong weights are reported before hours of training
         scorer = make_scorer(chosen, **weights)
+    outcome = train_at_once(values, "mgconv sweep", parts, folder)
     rows: dict[str, dict] = {}
 
     def one_row(name: str) -> None:
-        place, config = folder / _folder_name(name), configs[name]
+        place, config = parts[name].folder, configs[name]
         sides = training_and_held_out(config, against)
         row = rows[name] = train_and_score(config, points[name], place, sides, chosen, scorer)
         seen = ", ".join(f"{n} {shown(row[n])}" for n in MEASURES if n in row)
         print(f"{place}: {seen or 'no model'}", flush=True)
 
-    left = in_turn(list(configs), one_row)
+    failed = outcome.failed if outcome else {}
+    left = in_turn([name for name in configs if name not in failed], one_row)
     if left:
         print(f"Left to another sweep, whose report has them: {', '.join(left)}", flush=True)
     rows = {name: rows[name] for name in configs if name in rows}
-    print(f"Report: {write_report(folder, varied, rows, chosen, against)}")
+    print(f"Report: {write_report(folder, varied, rows, chosen, against)}", flush=True)
+    refuse_failed(outcome)
+
+
+def _part(config, folder: Path, name: str, against: str) -> Part:
+    """The training of one point."""
+    place = folder / _folder_name(name)
+
+    def train():
+        from mgconv.training.compare import Entry, train_or_reuse
+
+        train_or_reuse(Entry(config, place), training_and_held_out(config, against)[0])
+
+    return Part(place, train)
 
 
 def _folder_name(name: str) -> str:
@@ -85,33 +113,6 @@ def _folder_name(name: str) -> str:
         return name
     start = name.encode()[:200].decode(errors="ignore")
     return f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-
-
-def in_turn(names: list[str], work: Callable[[str], None]) -> list[str]:
-    """Works on each; on one that another process has, again after all others.
-
-    Returns:
-        Those that other processes still have when all else is done.
-
-    Raises:
-        LockedError: other processes have all of them.
-    """
-    waiting = names
-    while waiting:
-        taken: list[str] = []
-        last: LockedError | None = None
-        for name in waiting:
-            try:
-                work(name)
-            except LockedError as error:
-                taken, last = [*taken, name], error
-                print(f"{name}: another process has it", flush=True)
-        if last and len(taken) == len(names):
-            raise last
-        if len(taken) == len(waiting):
-            break
-        waiting = taken
-    return waiting
 
 
 def training_and_held_out(config, against: str):

@@ -2,17 +2,34 @@
 
 mgconv train --dataset=digits --classes=3
 mgconv train --image_dir=photos.zip
+mgconv train --dataset=digits --classes=each --jobs=2
 """
 
+import functools
 import shlex
 from pathlib import Path
 
 from mgconv.cli.shared.checks import check_data
 from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
+from mgconv.cli.shared.jobs import (
+    Part,
+    asked_place,
+    define_jobs_flags,
+    refuse_failed,
+    train_at_once,
+    train_only,
+)
 from mgconv.cli.shared.program import command, main, start_tensorflow
+from mgconv.config import Config
+from mgconv.datasets.image_set import ImageSet
+from mgconv.errors import UserError
 from mgconv.recipes import METHODS, Method
 
-define_flags = define_config_flags  # this program has no others
+
+def define_flags(values) -> None:
+    """Flags of this program besides those of Config."""
+    define_jobs_flags(values, "classes of --classes=each")
+    define_config_flags(values)
 
 
 def run(values) -> None:
@@ -20,7 +37,9 @@ def run(values) -> None:
     from mgconv.datasets.table import load_split
 
     given = given_settings(values)
-    source = check_data(config_for(**given))
+    config = config_for(**given)
+    _refuse_jobs_of_one(values, config)
+    source = check_data(config)
     start_tensorflow(given.get("devices"))
     from mgconv.models.train import learn_all
 
@@ -34,12 +53,38 @@ def run(values) -> None:
     images = load_split(config)
     if suggests:
         config = config_for(**given | suggest_for(given, images))
-    learn_all(config, images, folder)
+    parts = _parts(config, images, folder)
+    if train_only(values, parts):
+        return
+    outcome = train_at_once(values, "mgconv train", parts, folder)
+    refuse_failed(outcome)
+    if outcome is None or outcome.held:  # the first of those that others have is reported
+        learn_all(config, images, folder)
     name = shlex.quote(str(folder))
     row = METHODS[config.method]
     watched = "losses" if row.reads_labels else "contrast and gap"
     print(f"{folder}: look at samples/, and at {watched} in: tensorboard --logdir {name}")
     print(f"Try it: {command(f'{_to_try(row)} --run={name}')}")
+
+
+def _refuse_jobs_of_one(values, config: Config) -> None:
+    """Raises a UserError where jobs are asked for, and there is one model or no place for them."""
+    asked = asked_place(values) or values["only"].value
+    if asked and not (config.classes == "each" and METHODS[config.method].is_energy_based):
+        found = f"--method={config.method} --classes={config.classes} is one model"
+        remedy = "Leave out --jobs, --cluster and --only."
+        raise UserError("Nothing can be trained at once", found, remedy)
+
+
+def _parts(config: Config, images: ImageSet, folder: Path) -> dict[str, Part]:
+    """The training of each class, by its name; none where one model is trained."""
+    from mgconv.training.compare import Entry, is_by_class, learn_each, parts_of
+
+    if not is_by_class(config):
+        return {}
+    train = functools.partial(learn_each, config, images, folder)
+    names = parts_of(Entry(config, folder), images)
+    return {name: Part(folder / name, functools.partial(train, (name,))) for name in names}
 
 
 def _to_try(row: Method) -> str:

@@ -21,7 +21,7 @@ class LockedError(UserError):
 
 @contextlib.contextmanager
 def locked(
-    folder: Path, patience: float = 0.0, lost: Callable[[], object] = lambda: None
+    folder: Path, patience: float = 0.0, lost: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Holds a run's folder against other processes, of other machines too.
 

@@ -10,6 +10,8 @@ from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.recipes import METHODS
 
+BEGIN = 60.0  # seconds that a process waits for others to write down a run of many models
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -30,7 +32,7 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
     print(f"{entry.folder}: training or reusing", flush=True)
     try:
-        if entry.config.classes == "each" and METHODS[entry.config.method].is_energy_based:
+        if is_by_class(entry.config):
             return learn_each(entry.config, images, entry.folder, entry.classes)
         config, shown = _conditional(entry, images)
         learner, seconds = learn(config, shown, entry.folder)
@@ -38,6 +40,23 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
     except DivergenceError as error:
         print(error, flush=True)
         return {"failed": {"failed": str(error)}}
+
+
+def is_by_class(config: Config) -> bool:
+    """Whether a run has a model a class; a baseline's one net gets the class as an input."""
+    return config.classes == "each" and METHODS[config.method].is_energy_based
+
+
+def parts_of(entry: Entry, images: ImageSet) -> dict[str, Entry]:
+    """What of an entry can be trained at once, by the name of its folder in the entry's.
+
+    Raises:
+        UserError: a batch is larger than a class, or no class can be trained.
+    """
+    if not is_by_class(entry.config):
+        return {"": entry}
+    classes = without_tiny_classes(entry, images).classes or ()
+    return {name: dataclasses.replace(entry, classes=(name,)) for name in classes}
 
 
 def _conditional(entry: Entry, images: ImageSet) -> tuple[Config, ImageSet]:
@@ -128,7 +147,7 @@ def learn_each(config, images, folder: Path, names: tuple[str, ...] | None = Non
     chosen = _learnable(images, names, config.batch_size)
     data = describe(images) | {"class_names": list(images.class_names)}
     run = Run(own_folder(folder), config, data)
-    with locked(run.folder):
+    with locked(run.folder, patience=BEGIN):  # processes that train other classes begin it, too
         run.begin()
     traced: Any = None
     results: dict[str, dict] = {}

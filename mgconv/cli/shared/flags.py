@@ -58,7 +58,7 @@ class _PathParser(flags.ArgumentParser):
 
 def define_path(name: str, default: str | None, help: str, flag_values: flags.FlagValues) -> None:
     """A flag of a path; ~ is the home of who calls, ~NAME another's."""
-    flags.DEFINE(_PathParser(), name, default, help, flag_values)
+    flags.DEFINE(_PathParser(), name, default, help, flag_values, flags.ArgumentSerializer())
 
 
 def _preset_values(name: str, scales: dict[str, dict] | None) -> str:
