@@ -95,9 +95,8 @@ def _take(claim: SoftFileLease, folder: Path) -> None:
     if seen is not None:
         print(f"{folder}: watching whether another machine trains in it", flush=True)
     try:
-        claim.acquire(
-            timeout=1.5 * CLAIM, poll_interval=0.1, cancel_check=lambda: _touched(folder) != seen
-        )
+        lives = lambda: _touched(folder) not in (None, seen)  # noqa: E731
+        claim.acquire(timeout=1.5 * CLAIM, poll_interval=0.1, cancel_check=lives)
     except Timeout:
         raise _taken(folder) from None
     except OSError as error:

@@ -17,13 +17,14 @@ from mgconv.io.clusters import check_cluster, connected
 from mgconv.io.jobs import HELD, Job, Outcome, Place, run_jobs, shares_of_cores
 
 HERE = Place(2, "processes", None)
+MINE = sorted(os.sched_getaffinity(0))[:1] if hasattr(os, "sched_getaffinity") else [0]
 BEGUN = "from pathlib import Path; log = Path('begun'); log.open('a').write('{name} ');"
 
 
 @pytest.fixture(autouse=True)
 def two_shares(monkeypatch):
     """Two jobs at once, also where the tests have one core."""
-    shares = [sorted(os.sched_getaffinity(0))[:1]] * 2
+    shares = [MINE] * 2
     monkeypatch.setattr(jobs, "shares_of_cores", lambda num: shares[:num])
 
 
@@ -79,35 +80,35 @@ def test_a_process_that_outlived_its_worker_is_waited_for(job, tmp_path, monkeyp
     assert begun(tmp_path) == ["a"] * 3
 
 
-def test_a_job_has_its_share_of_the_cores(job, tmp_path, monkeypatch):
+def test_a_job_has_its_share_of_the_cores(job, tmp_path):
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("Only on Linux")
     before = os.sched_getaffinity(0)
-    mine = sorted(before)[:1]
-    monkeypatch.setattr(jobs, "shares_of_cores", lambda num: [mine])
     facts = "import os, json; Path('facts').write_text(json.dumps([sorted("
     facts += "os.sched_getaffinity(0)), os.environ['TF_NUM_INTRAOP_THREADS']]))"
     run_jobs([job("a", facts)], HERE, tmp_path)
-    assert json.loads((tmp_path / "facts").read_text()) == [mine, "1"]
+    assert json.loads((tmp_path / "facts").read_text()) == [MINE, "1"]
     assert os.sched_getaffinity(0) == before
 
 
 def test_cores_are_divided_evenly(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2, 4, 5, 7})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2, 4, 5, 7}, raising=False)
     assert shares_of_cores(2) == [[1, 2], [4, 5]]
     assert shares_of_cores(5) == [[1], [2], [4], [5], [7]]
     assert "More --jobs than cores: 6 > 5" in refused(lambda: shares_of_cores(6))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_a_signal_ends_all_jobs_after_they_have_saved(tmp_path):
     """And begins no other one."""
     code = """
-import os, sys
 from pathlib import Path
 from mgconv.cli.shared.program import main
 from mgconv.io import jobs
 saves = "import signal, time; from pathlib import Path\\n"
 saves += "def save(*_): time.sleep(.2); Path('saved').open('a').write('x'); raise SystemExit(1)\\n"
 saves += "signal.signal(signal.SIGTERM, save); Path('begun').open('a').write('x'); time.sleep(60)"
-jobs.shares_of_cores = lambda num: [sorted(os.sched_getaffinity(0))] * num
+jobs.shares_of_cores = lambda num: [[0]] * num
 given = [jobs.Job(name, ["-c", saves], Path(name)) for name in "abc"]
 def run(values): jobs.run_jobs(given, jobs.Place(2, "processes", None), Path())
 main(run, lambda values: None, None, ["program"])

@@ -2,7 +2,7 @@
 
 import errno
 import multiprocessing.pool
-import os
+import platform
 import time
 
 import pytest
@@ -36,7 +36,7 @@ def left_by_the_dead(folder):
     """The files of a process that was killed on a machine that is gone."""
     with locked(folder):
         claim = (folder / ".claim").read_text()
-    me, other = f"host={os.uname().nodename}", "host=gone"
+    me, other = f"host={platform.node()}", "host=gone"
     (folder / ".claim").write_text(claim.replace(me, other))
     (folder / ".lock").write_text("gone")
 
