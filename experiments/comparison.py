@@ -1,12 +1,15 @@
 """Systems to compare: train each or reuse it, and gather what it cost."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
 from mgconv.cli.shared.flags import config_for
+from mgconv.cli.shared.jobs import Part
+from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.reporting.report import Report
-from mgconv.training.compare import Entry, has_failed
+from mgconv.training.compare import Entry, has_failed, parts_of, train_or_reuse
 
 
 def entries(
@@ -32,6 +35,16 @@ def entries(
         )
         for method, classes in methods.items()
     }
+
+
+def parts(systems: dict[str, Entry], images: ImageSet, prefix: str = "") -> dict[str, Part]:
+    """The trainings of systems that can run at once, by names that begin with a prefix."""
+    found = {}
+    for system, entry in systems.items():
+        for place, own in parts_of(entry, images).items():
+            name = "/".join(word for word in (prefix, system, place) if word)
+            found[name] = Part(own.folder / place, functools.partial(train_or_reuse, own, images))
+    return found
 
 
 def failures(models: dict[str, dict[str, dict]]) -> list[str]:

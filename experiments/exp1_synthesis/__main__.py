@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from experiments.comparison import alarm, end, entries
+from experiments.comparison import alarm, end, entries, parts
 from experiments.exp1_synthesis.panels import PANELS, Panel
 from experiments.exp1_synthesis.tried import Choice, chosen
 from mgconv.cli.shared.flags import (
@@ -25,6 +25,7 @@ from mgconv.cli.shared.flags import (
     scorers_as_text,
     suffix_of,
 )
+from mgconv.cli.shared.jobs import Part, asked_place, define_jobs_flags, train_at_once, train_only
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.config import Config
 from mgconv.datasets.image_set import ImageSet
@@ -39,6 +40,7 @@ from mgconv.training.compare import (
     without_tiny_classes,
 )
 
+PROGRAM = "experiments.exp1_synthesis"
 OUT = "runs/exp1"
 NUM_SHOWN = 64  # samples of a data set that is only looked at
 
@@ -58,6 +60,7 @@ def define_flags(values) -> None:
                          flag_values=values)  # fmt: skip
     text = f"networks that score the samples, classifier and another: {scorers_as_text()}"
     flags.DEFINE_list("scorers", ["classifier"], text, flag_values=values)
+    define_jobs_flags(values, "models")
     define_scorer_flags(values)
     define_config_flags(values, SHARED_FIELDS, scales={})
 
@@ -75,23 +78,34 @@ def run(values) -> None:
     suffix = suffix_of(asked)
     panels = {name: _panel(name, values) for name in asked or ["photos", "digits"]}
     plans = {name: one_budget(panel.fields(settings)) for name, panel in panels.items()}
+    asked_place(values)
     start_tensorflow(settings.get("devices"))
     from mgconv.evaluation.scorers.table import make_scorer
 
-    scorers = {  # those of given weights are checked before hours of training
-        name: None if name == "classifier" else make_scorer(name, **given)
-        for name in values["scorers"].value
-    }
-    scorers = Scorers(scorers, values["num_samples"].value)
     choices = {  # what a person gives is not overridden
         name: chosen(name, plan.get("recipe", Config.recipe), plan["scale"], settings)
         for name, plan in plans.items()
         if values["chosen"].value
     }
-    prepared = {  # what is wrong with any of them is reported before hours of training
-        name: prepare(panel, plans[name], folder / name, scorers, choices.get(name, {}))
+    compared = {
+        name: systems_of(panel, plans[name], folder / name, choices.get(name, {}))
         for name, panel in panels.items()
     }
+    trainings: dict[str, Part] = {}
+    for name, pair in compared.items():
+        trainings |= parts(*pair, name)
+    if train_only(values, trainings):
+        return
+    scorers = {  # those of given weights are checked before hours of training
+        name: None if name == "classifier" else make_scorer(name, **given)
+        for name in values["scorers"].value
+    }
+    scorers = Scorers(scorers, values["num_samples"].value)
+    prepared = {  # what is wrong with any of them is reported before hours of training
+        name: prepare(panel, *compared[name], folder / name, scorers, choices.get(name, {}))
+        for name, panel in panels.items()
+    }
+    train_at_once(values, PROGRAM, trainings, folder)
     report = Report(folder, "Experiment 1: synthesis and diagnosis", suffix)
     report.text(
         "Gao, Lu, Zhou, Zhu, Wu: Learning Generative ConvNets via Multi-grid Modeling and "
@@ -137,18 +151,29 @@ class Prepared(NamedTuple):
     choices: dict[str, Choice]  # of trials, by method
 
 
-def prepare(
-    panel: Panel, settings: dict, folder: Path, scorers: Scorers, choices: dict[str, Choice]
-) -> Prepared:
-    """Loads the images of a panel, and scores real ones."""
-    from experiments.exp1_synthesis.tables import rehearse
-
+def systems_of(
+    panel: Panel, settings: dict, folder: Path, choices: dict[str, Choice]
+) -> tuple[dict[str, Entry], ImageSet]:
+    """What a panel compares, by method, and its training images."""
     classes = {m: panel.learned if m == "multigrid" else panel.compared for m in panel.methods}
     own = {method: choice.settings for method, choice in choices.items()}
     systems = entries(folder, classes, settings, own)
+    training = load_split(systems["multigrid"].config)
+    return {m: without_tiny_classes(entry, training) for m, entry in systems.items()}, training
+
+
+def prepare(
+    panel: Panel,
+    systems: dict[str, Entry],
+    training: ImageSet,
+    folder: Path,
+    scorers: Scorers,
+    choices: dict[str, Choice],
+) -> Prepared:
+    """Loads the test images of a panel, and scores real ones."""
+    from experiments.exp1_synthesis.tables import rehearse
+
     config = systems["multigrid"].config
-    training = load_split(config)
-    systems = {m: without_tiny_classes(entry, training) for m, entry in systems.items()}
     test = load_split(config, "test") if panel.scored else None
     if test:
         rehearse(systems, training, test, folder, config, scorers)

@@ -20,11 +20,13 @@ from mgconv.cli.shared.flags import (
     given_settings,
     one_budget,
 )
+from mgconv.cli.shared.jobs import asked_place, define_jobs_flags, train_at_once, train_only
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
 from mgconv.recipes import METHODS
 
+PROGRAM = "experiments.exp2_classification"
 OUT = "runs/exp2"
 ON_ALL_GRIDS = ("dcgan", "ddgm", "single_grid", "multigrid", "untrained")  # of table 3, by the CNN
 FROM_LABELS = tuple(name for name, row in METHODS.items() if row.reads_labels)  # a run a draw
@@ -50,6 +52,7 @@ def define_flags(values) -> None:
                       "the CNN, too [quick false; else true]", flag_values=values)  # fmt: skip
     flags.DEFINE_bool("inductive", False, "train features without the test images",
                       flag_values=values)  # fmt: skip
+    define_jobs_flags(values, "models")
     names = [name for name in SHARED_FIELDS if name not in ("classes", "split")]
     define_config_flags(values, names, SETTINGS)
 
@@ -66,10 +69,13 @@ def run(values) -> None:
     settings["split"] = "train" if values["inductive"].value else "all"
     nums = _numbers(values["num_labels"].value) or NUMS[scale]
     folder = Path(settings.pop("out", None) or f"{OUT}/{scale}")
+    asked_place(values)
     start_tensorflow(given.get("devices"))
     from experiments.comparison import end
 
     results = compare(methods, settings, nums, values, folder)
+    if results is None:
+        return
     end(write_report(results, folder), {settings["dataset"]: results})
 
 
@@ -82,13 +88,13 @@ def _numbers(texts: list[str] | None) -> tuple[int, ...] | None:
         raise UserError("--num_labels is no list of numbers", texts, "Give 100,200.") from None
 
 
-def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
+def compare(methods, settings: dict, nums, values, folder: Path) -> dict | None:
     """Trains every system, then makes all rows of both tables; each is kept as soon as it is there.
 
     Returns:
-        What results.json keeps.
+        What results.json keeps; None where --only was all that was asked.
     """
-    from experiments.comparison import entries
+    from experiments.comparison import entries, parts
     from experiments.exp2_classification import classification, few_labels
     from mgconv.training.compare import has_failed, train_or_reuse
     from mgconv.training.provenance import provenance
@@ -103,6 +109,16 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
         "cnn": task(values["num_cnn_draws"].value, folder / "cnn"),
     }
     tasks["svm"].subsets()  # too many labels are reported before hours of training
+    task = functools.partial(few_labels.FewDraws, training, test, nums)
+    from_labels = [name for name in methods if name in FROM_LABELS]
+    most = values["num_draws"].value
+    few = few_labels.few_labels(from_labels, settings, task, most, folder)
+    trainings = parts(systems, observed)
+    for row in few.values():
+        trainings |= parts(row.entries(), training)
+    if train_only(values, trainings):
+        return None
+    train_at_once(values, PROGRAM, trainings, folder)
     facts = {method: train_or_reuse(entry, observed) for method, entry in systems.items()}
     learned = {m: entry.folder for m, entry in systems.items() if not has_failed(facts[m])}
     found: dict[str, dict] = {"svm": {}, "cnn": {}}
@@ -110,10 +126,7 @@ def compare(methods, settings: dict, nums, values, folder: Path) -> dict:
     tuned = config.scale != "quick" if tuned is None else tuned
     for kind, name, key, make in _rows(learned, config, observed, tasks, tuned):
         found[kind][name] = classification.results(tasks[kind], name, key, make)
-    task = functools.partial(few_labels.FewDraws, training, test, nums)
-    from_labels = [name for name in methods if name in FROM_LABELS]
-    most = values["num_draws"].value
-    rows, costs = few_labels.rows_of(from_labels, settings, task, most, folder)
+    rows, costs = few_labels.rows_of(few)
     found["cnn"] |= rows
     facts |= costs
     return {

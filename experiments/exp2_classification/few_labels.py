@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mgconv.cli.shared.flags import config_for
 from mgconv.config import Config
 from mgconv.datasets.few_labels import split_labels
 from mgconv.evaluation.errors import error_of, predict
+from mgconv.training.compare import Entry
 from mgconv.training.fit import learn, report
 from mgconv.training.guard import DivergenceError
 
@@ -31,10 +33,29 @@ class FewDraws(Task):
         return self.num_draws if num == min(self.nums) else 1
 
 
-def rows_of(
+class FewLabels(NamedTuple):
+    """A row: a method, or its network trained on the labels alone."""
+
+    task: FewDraws
+    config: Config
+    folder: Path
+
+    def entry(self, num: int, seed: int) -> Entry:
+        """The run of a draw; its labels are those of the task's draw, by the same seed."""
+        own = dataclasses.replace(self.config, labels=num, seed=seed)
+        return Entry(own, self.folder / f"{num}-{seed}")
+
+    def entries(self) -> dict[str, Entry]:
+        """The runs of all draws, by the names of their folders."""
+        draws = [(len(self.task.subset(*draw).rows), draw[1]) for draw in self.task.draws]
+        found = [self.entry(*draw) for draw in draws]
+        return {f"{self.folder.name}/{entry.folder.name}": entry for entry in found}
+
+
+def few_labels(
     methods: list[str], settings: dict, make_task: Callable[..., FewDraws], most: int, folder: Path
-) -> tuple[dict[str, list], dict[str, dict]]:
-    """Draws of each method and of its network trained on the labels alone; facts of the runs.
+) -> dict[str, FewLabels]:
+    """The rows of each method, by name.
 
     Args:
         methods: those that read labels.
@@ -43,15 +64,23 @@ def rows_of(
         most: draws of a number of labels.
         folder: of the experiment.
     """
-    found, facts = {}, {}
+    found = {}
     for name in (row for method in methods for row in (method, method + ALONE)):
         method = name.removesuffix(ALONE)
         task = make_task(min(most, MOST_DRAWS.get(method, OTHER_DRAWS)), folder / "few_labels")
         own = settings | OWN.get(method, {}) | {"method": method, "split": "train"}
         config = config_for(**own | {"unlabeled": name == method})
-        make = functools.partial(_trained, task, config, folder / name)
+        found[name] = FewLabels(task, config, folder / name)
+    return found
+
+
+def rows_of(rows: dict[str, FewLabels]) -> tuple[dict[str, list], dict[str, dict]]:
+    """Draws of each row, trained and classified; facts of the runs."""
+    found, facts = {}, {}
+    for name, row in rows.items():
+        make = functools.partial(_trained, row)
         try:
-            found[name] = results(task, name, str(config.identity()), make)
+            found[name] = results(row.task, name, str(row.config.identity()), make)
         except DivergenceError as error:
             print(error, flush=True)
             facts[name] = {"failed": {"failed": str(error)}}
@@ -60,17 +89,17 @@ def rows_of(
     return found, facts
 
 
-def _trained(task: Task, config: Config, folder: Path) -> Classify:
-    """A run a draw, in sub-folders: its labels are those of the task's draw, by the same seed."""
+def _trained(row: FewLabels) -> Classify:
     import mgconv
 
+    task, training = row.task, row.task.training
+
     def classify(rows: np.ndarray, seed: int):
-        own = dataclasses.replace(config, labels=len(rows), seed=seed)
-        place, training = folder / f"{len(rows)}-{seed}", task.training
-        learner, seconds = learn(own, training, place)
-        model, split = mgconv.load(place), split_labels(training, len(rows), seed)
+        entry = row.entry(len(rows), seed)
+        learner, seconds = learn(entry.config, training, entry.folder)
+        model, split = mgconv.load(entry.folder), split_labels(training, len(rows), seed)
         error = error_of(model, training.at(split.validation), "validation")
-        facts = {"validation_error": error, "model": report(place, learner, seconds)}
+        facts = {"validation_error": error, "model": report(entry.folder, learner, seconds)}
         return predict(model, task.test.pixels, "test"), facts
 
     return classify

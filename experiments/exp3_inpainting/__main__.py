@@ -18,11 +18,13 @@ from mgconv.cli.shared.flags import (
     one_budget,
     suffix_of,
 )
+from mgconv.cli.shared.jobs import asked_place, define_jobs_flags, train_at_once, train_only
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import load_split
 from mgconv.errors import UserError, choose
 
+PROGRAM = "experiments.exp3_inpainting"
 OUT = "runs/exp3"
 SETTINGS = {
     "quick": {"minutes": 0.2},
@@ -47,12 +49,13 @@ def define_flags(values) -> None:
                          "[quick 2; else 8]", 2, flag_values=values)  # fmt: skip
     flags.DEFINE_bool("generative", True, "also fill by a multi-grid model trained as in "
                       "experiment 1", flag_values=values)  # fmt: skip
+    define_jobs_flags(values, "models")
     define_config_flags(values, SHARED_FIELDS, SETTINGS)
 
 
 def run(values) -> None:
     """Trains every system on hidden squares, fills test images, writes results and the report."""
-    from experiments.comparison import end
+    from experiments.comparison import end, parts
     from mgconv.io.files import write_json
     from mgconv.reporting.report import Report
     from mgconv.training.provenance import hide_paths, provenance
@@ -66,11 +69,18 @@ def run(values) -> None:
         raise UserError("One model fills", "--classes=each", "Give all, or classes for it.")
     asked = values["datasets"].value or ([settings["dataset"]] if "dataset" in settings else None)
     suffix = suffix_of(asked)
+    asked_place(values)
     start_tensorflow(given.get("devices"))
     panels = {  # what is wrong with any of them is reported before hours of training
         name: prepare(folder / name, methods, settings | {"dataset": name}, values)
         for name in asked or DATASETS[scale]
     }
+    trainings = {}
+    for name, (systems, training, _) in panels.items():
+        trainings |= parts(systems, training, name)
+    if train_only(values, trainings):
+        return
+    train_at_once(values, PROGRAM, trainings, folder)
     report = Report(folder, "Experiment 3: inpainting", suffix)
     report.made_by(provenance())
     kept = {}

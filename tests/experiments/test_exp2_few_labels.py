@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.exp2_classification import few_labels
-from experiments.exp2_classification.few_labels import FewDraws, rows_of
+from experiments.exp2_classification.few_labels import FewDraws, FewLabels, rows_of
 from experiments.exp2_classification.tables import table
 from mgconv.datasets.few_labels import split_labels
 from mgconv.training.guard import DivergenceError
@@ -29,11 +29,13 @@ def trained_by(monkeypatch, classify):
     """What is trained, without training it."""
     made = []
 
-    def trained(task, config, folder):
+    def trained(row):
+        config = row.config
+
         def recorded(rows, seed):
             made.append((config.method, config.unlabeled, len(rows), seed))
             assert config.split == "train"
-            return classify(task)
+            return classify(row.task)
 
         return recorded
 
@@ -47,14 +49,16 @@ def of_class_0(task):
 
 def test_the_fewest_labels_are_drawn_often_and_others_once(make_task, monkeypatch, tmp_path):
     made = trained_by(monkeypatch, of_class_0)
-    found, facts = rows_of(["vat", "dgn"], SETTINGS, make_task, 4, tmp_path)
+    rows = few_labels.few_labels(["vat", "dgn"], SETTINGS, make_task, 4, tmp_path)
+    found, facts = rows_of(rows)
     assert list(found) == ["vat", "vat_alone", "dgn", "dgn_alone"]
     for method, most in (("vat", 4), ("dgn", 3)):
         draws = [(8, seed) for seed in range(most)] + [(16, 0)]
         for unlabeled in (True, False):
             assert [x[2:] for x in made if x[:2] == (method, unlabeled)] == draws
     assert facts["dgn_alone"].keys() == {"8-0", "8-1", "8-2", "16-0"}
-    rows_of(["vat", "dgn"], SETTINGS, make_task, 4, tmp_path)
+    assert set(rows["dgn_alone"].entries()) == {f"dgn_alone/{x}" for x in facts["dgn_alone"]}
+    rows_of(rows)
     assert len(made) == 2 * (5 + 4)  # what is kept is not made again
 
 
@@ -63,7 +67,7 @@ def test_a_system_that_diverges_is_a_row_and_the_others_go_on(make_task, monkeyp
         raise DivergenceError("m1/4 = nan", 7)
 
     trained_by(monkeypatch, diverge)
-    found, facts = rows_of(["dgn"], SETTINGS, make_task, 2, tmp_path)
+    found, facts = rows_of(few_labels.few_labels(["dgn"], SETTINGS, make_task, 2, tmp_path))
     assert found == {}
     assert "m1/4 = nan, at update 7" in facts["dgn"]["failed"]["failed"]
     results = {"nums": [8], "models": facts, "config": {"seed": 0}, "cnn": found}
@@ -77,7 +81,7 @@ def test_a_run_learns_from_the_labels_of_the_draw(make_task, tmp_path):
     task = make_task(2, tmp_path)
     config = few_labels.config_for(**SETTINGS | {"method": "vat_small", "split": "train"})
     rows = task.subset(8, 1).rows
-    predictions, facts = few_labels._trained(task, config, tmp_path)(rows, 1)
+    predictions, facts = few_labels._trained(FewLabels(task, config, tmp_path))(rows, 1)
     assert set(predictions) <= {0, 1}
     assert len(predictions) == 10
     assert facts["model"]["updates"] == 2
