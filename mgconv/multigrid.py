@@ -32,7 +32,6 @@ class GridLearner(tf.Module):
             of what is taken from the likelihood.
         whole_batch: gradients of this device's part of a batch -> those of the whole batch.
         change_gradients: (net, gradients of the whole batch) -> what the optimizer gets.
-        apply: (optimizer, what it gets, weights): makes its step on every device.
         jit_compile: chains are compiled by XLA.
         rate: the learning rate, where the optimizer has a schedule that begins with it.
     """
@@ -51,7 +50,6 @@ class GridLearner(tf.Module):
         penalize: Callable[..., list[tf.Tensor]] = lambda net, gradients, *of: gradients,
         whole_batch: Callable[[list[tf.Tensor]], list[tf.Tensor]] = lambda gradients: gradients,
         change_gradients: Callable[..., list[tf.Tensor]] = lambda net, gradients: gradients,
-        apply: Callable[..., None] = lambda optimizer, *pairs: optimizer.apply(*pairs),
         jit_compile: bool = False,
         rate: tf.Variable | None = None,
     ):
@@ -60,7 +58,7 @@ class GridLearner(tf.Module):
         self.training_dynamics = training_dynamics
         self.synthesis_dynamics = synthesis_dynamics
         self.data_noise, self.penalize = data_noise, penalize
-        self.whole_batch, self.change_gradients, self.apply = whole_batch, change_gradients, apply
+        self.whole_batch, self.change_gradients = whole_batch, change_gradients
         self.averaged, self.average_decay = averaged, average_decay
         self.readout_limit = readout_limit
         self.langevin = tf.function(langevin, jit_compile=True) if jit_compile else langevin
@@ -129,7 +127,7 @@ class GridLearner(tf.Module):
         images, count = tf.concat([observed, synthesized], axis=0), self.optimizer.iterations
         gradients = self.penalize(self.net, tape.gradient(loss, values), images, count, seed)
         gradients = self.whole_batch(gradients)
-        self.apply(self.optimizer, self.change_gradients(self.net, gradients), weights)
+        self.optimizer.apply(self.change_gradients(self.net, gradients), weights)
         return gap, gradients
 
     def bound(self) -> None:

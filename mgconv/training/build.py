@@ -128,6 +128,9 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
     rate = tf.Variable(config.learning_rate, trainable=False)
     training, weight = config.training_dynamics(size), config.curvature_penalty
     most_drift = training.drift * max(1.0, training.drift_end)
+    penalty: dict[str, Any] = {}
+    if weight:
+        penalty["penalize"] = curvature_penalty(weight, most_drift)
     optimizer = make_optimizer(config, rate, updates_per_epoch)
     changes: list[ChangeGradients] = [author_gradients] * config.author_gradients
     if config.gradient_limit:
@@ -144,7 +147,7 @@ def _build_grid(config: Config, index: int, size: int, channels: int, updates_pe
         readout_limit=config.readout_limit,
         jit_compile=config.jit_compile,
         rate=rate,
-        **({"penalize": curvature_penalty(weight, most_drift)} if weight else {}),
+        **penalty,
         whole_batch=whole_batch,
         change_gradients=replica_share(*changes),
     )
