@@ -77,9 +77,9 @@ def from_pretrained(name: str | os.PathLike, devices: str = "auto", **dynamics: 
 def _import_quietly() -> None:
     """Imports TensorFlow without lines that look like errors where there is no GPU."""
     if "tensorflow" not in sys.modules:
-        from mgconv.io.process import silent_stderr
+        from mgconv.io.process import importing_tensorflow
 
-        with silent_stderr():
+        with importing_tensorflow():
             import tensorflow
 
             tensorflow.config.list_physical_devices()

@@ -40,6 +40,7 @@ def run(values) -> None:
     config = config_for(**given)
     _refuse_jobs_of_one(values, config)
     source = check_data(config)
+    print(_plan(config), flush=True)  # before TensorFlow, which takes seconds
     start_tensorflow(given.get("devices"))
     from mgconv.models.train import learn_all
 
@@ -65,6 +66,13 @@ def run(values) -> None:
     watched = "losses" if row.reads_labels else "contrast and gap"
     print(f"{folder}: look at samples/, and at {watched} in: tensorboard --logdir {name}")
     print(f"Try it: {command(f'{_to_try(row)} --run={name}')}")
+
+
+def _plan(config: Config) -> str:
+    """What will be done, where and for how long."""
+    budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.num_updates} updates"
+    what = f"{METHODS[config.method].title} of {config.dataset}, classes {config.classes}, {budget}"
+    return f"{config.out or default_folder(config)}: {what}"
 
 
 def _refuse_jobs_of_one(values, config: Config) -> None:

@@ -56,23 +56,40 @@ class Source:
 
 def in_memory(pairs: Sequence[Item], class_names: Sequence[str], facts: dict[str, Any]) -> Source:
     """Images that are there already."""
-    return Source(facts, tuple(class_names), len(pairs), lambda start: iter(pairs[start:]))
+    return made_when_read(len(pairs), lambda: pairs, class_names, facts)
+
+
+def made_when_read(
+    num_items: int,
+    make: Callable[[], Sequence[Item]],
+    class_names: Sequence[str],
+    facts: dict[str, Any],
+) -> Source:
+    """Images that cost something to have: whoever finds them in the cache never makes them."""
+    return Source(facts, tuple(class_names), num_items, lambda start: iter(make()[start:]))
 
 
 # -- data that scikit-learn carries
+
+NUM_DIGITS = {"train": 1257, "test": 540, "all": 1797}
 
 
 def digits(split: str) -> Source:
     """The 1,797 8 x 8 digits; one fixed split, 70 to 30; "all" has both parts."""
     if split != "all":
         _check_split("digits", split)
-    from sklearn.datasets import load_digits
 
-    data = load_digits()
-    pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
-    order = np.random.default_rng(0).permutation(len(pixels))
-    rows = np.sort({"train": order[:1257], "test": order[1257:], "all": order}[split])
-    return in_memory(list(zip(pixels[rows], data.target[rows])), "0123456789", {"split": split})
+    def make():
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        pixels = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
+        order = np.random.default_rng(0).permutation(len(pixels))
+        first = -NUM_DIGITS[split] if split == "test" else 0
+        rows = np.sort(order[first:][: NUM_DIGITS[split]])
+        return list(zip(pixels[rows], data.target[rows]))
+
+    return made_when_read(NUM_DIGITS[split], make, "0123456789", {"split": split})
 
 
 def _check_split(name: str, split: str) -> None:
@@ -88,13 +105,18 @@ def photos(split: str) -> Source:
     _check_split("photos", split)
     train = range(0, PHOTO_TRAIN_WIDTH - 64 + 1, 2)
     test = range(PHOTO_TRAIN_WIDTH, 160 - 64 + 1)
-    pairs = [
-        (photo[top : top + 64, left : left + 64], label)
-        for label, photo in enumerate(photographs())
-        for top in range(0, 106 - 64 + 1, 2)
-        for left in (train if split == "train" else test)
-    ]
-    return in_memory(pairs, ("temple", "flower"), {"split": split, "stride": 2})
+    tops, lefts = range(0, 106 - 64 + 1, 2), train if split == "train" else test
+
+    def make():
+        return [
+            (photo[top : top + 64, left : left + 64], label)
+            for label, photo in enumerate(photographs())
+            for top in tops
+            for left in lefts
+        ]
+
+    num, facts = 2 * len(tops) * len(lefts), {"split": split, "stride": 2}
+    return made_when_read(num, make, ("temple", "flower"), facts)
 
 
 def photographs() -> list[np.ndarray]:

@@ -1,6 +1,7 @@
 """What a process is to others: it ends at a signal, writes to a pipe."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -109,3 +110,23 @@ def silent_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def importing_tensorflow() -> Iterator[None]:
+    """Around its first import: quick, and without lines on stderr of a GPU that is missing.
+
+    Modules stay, so garbage is not looked for among them, neither while they are imported nor
+    later; it would take a fifth of the time of imports, and of tracing.
+    """
+    is_first, collects = "tensorflow" not in sys.modules, gc.isenabled()
+    if is_first:
+        gc.disable()
+    try:
+        with silent_stderr():
+            yield
+    finally:
+        if is_first:
+            gc.freeze()
+        if collects:
+            gc.enable()

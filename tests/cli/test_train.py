@@ -29,6 +29,20 @@ def test_a_folder_that_cannot_be_learned_from_is_told(tmp_path):
         assert "\n" not in exit_.value.code
 
 
+def test_what_will_be_done_is_printed_before_tensorflow_is_imported(monkeypatch, capsys):
+    class ImportedError(Exception):
+        pass
+
+    def start(devices):
+        raise ImportedError
+
+    monkeypatch.setattr("mgconv.cli.train.start_tensorflow", start)
+    with pytest.raises(ImportedError):
+        call("train", "--dataset=digits", "--classes=3,8", "--scale=quick", "--seed=2")
+    plan = "runs/digits-3+8-multigrid-modern-2: Multi-grid of digits, classes 3,8, 0.4 minutes\n"
+    assert capsys.readouterr().out == plan
+
+
 def test_a_recipe_leaves_the_other_suggestions_for_own_images_alone(tmp_path, capsys):
     given = [f"--image_dir={image_folder(tmp_path / 'own', [20] * 9, broken=8)}", "--num_updates=1"]
     small = ["--num_langevin_steps=1", "--resume=never"]

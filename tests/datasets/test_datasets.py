@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import sys
 import zipfile
 
 import numpy as np
@@ -164,6 +165,18 @@ def test_digits_are_split_once_and_for_all_without_overlap():
     assert splits["train"].class_names == tuple("0123456789")
     for images in splits.values():
         assert np.bincount(images.labels).min() > 0.05 * len(images)
+
+
+@pytest.mark.parametrize("name, split", [("digits", "train"), ("digits", "test"),
+                                         ("photos", "train"), ("photos", "test")])  # fmt: skip
+def test_what_scikit_learn_carries_is_counted_and_made_only_when_it_is_read(
+    name, split, monkeypatch
+):
+    source = getattr(sources, name)(split)
+    assert source.num_items == len(list(source.read(0))) == 7 + len(list(source.read(7)))
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)  # an import of it fails
+    with pytest.raises(ImportError):
+        getattr(sources, name)(split).read(0)
 
 
 def test_photo_crops_of_training_and_test_share_no_pixel():

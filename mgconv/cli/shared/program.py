@@ -14,7 +14,7 @@ from absl import flags
 
 from mgconv.config import GROUPS, Config
 from mgconv.errors import UserError
-from mgconv.io.process import Patient, silent_stderr, stop_at_once
+from mgconv.io.process import Patient, importing_tensorflow, stop_at_once
 
 HELP = {"-h", "-help", "--help", "-?", "--helpshort", "--helpfull"}
 OWN = "this program"  # the heading of flags that are no setting of Config
@@ -31,7 +31,7 @@ def start_tensorflow(devices: str | None = None) -> None:
     """
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    with silent_stderr():  # without a GPU, a failed cuInit is printed
+    with importing_tensorflow():
         importlib.import_module("mgconv.training.devices").set_up(devices or Config.devices)
 
 
