@@ -76,6 +76,10 @@ browser: $(INSTALLED)  ## drive the page of mgconv demo in a headless Chromium, 
 	$(BIN)/pip install --quiet --editable '.[dev,demo]' playwright
 	MGCONV_BROWSER=$(or $(BROWSER),$(shell command -v chromium)) $(RUN) pytest -q tests/cli/test_demo_in_browser.py $(FLAGS)
 
+cluster: $(INSTALLED)  ## sweeps on a Dask and a Ray cluster of two workers, one of them killed: about ten minutes
+	$(BIN)/pip install --quiet --editable '.[dev,cluster]'
+	MGCONV_CLUSTER=1 $(RUN) pytest -q tests/cluster $(FLAGS)
+
 tensorboard: $(INSTALLED)  ## curves of all runs at http://localhost:6006
 	$(BIN)/tensorboard --logdir runs $(FLAGS)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from experiments.comparison import entries
+from experiments.comparison import entries, parts
 from experiments.exp1_synthesis.panels import PANELS, TABLE, Panel
 from experiments.exp1_synthesis.tried import RECORDS, record_path, tried, words
 from mgconv.cli.shared.flags import (
@@ -27,6 +27,7 @@ from mgconv.cli.shared.flags import (
     one_budget,
     scorer_settings,
 )
+from mgconv.cli.shared.jobs import asked_place, define_jobs_flags, train_at_once, train_only
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.datasets.image_set import ImageSet
 from mgconv.datasets.table import labels_of, load_held_out, load_split
@@ -51,6 +52,7 @@ def define_flags(values) -> None:
     flags.DEFINE_list("methods", list(TABLE), "methods to try", flag_values=values)
     flags.DEFINE_string("record", str(RECORDS), "folder of the records, a JSON a data set",
                         flag_values=values)  # fmt: skip
+    define_jobs_flags(values, "trials")
     define_scorer_flags(values)
     names = [name for name in SHARED_FIELDS if name not in ("held_out", "classes", "dataset")]
     define_config_flags(values, names)
@@ -66,13 +68,24 @@ def run(values) -> None:
     judges = {panel.judge for panel in panels.values()}
     weights = scorer_settings(values, judges)
     plans = {name: plan(panel, given) for name, panel in panels.items()}
+    places = {
+        name: Place(name, folder / name.replace("/", "-"), record_path(record, name))
+        for name in panels
+    }
+    asked_place(values)
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers.table import make_scorer
 
-    scorer = make_scorer("keras", **weights) if "keras" in judges else None
+    trainings = {}
     for name, panel in panels.items():
-        where = Place(name, folder / name.replace("/", "-"), record_path(record, name))
-        try_methods(panel, plans[name], methods, where, scorer)
+        found = {x.name: x.entry for x in trials_of(panel, plans[name], methods, places[name])}
+        trainings |= parts(found, load_sides(panel, plans[name])[0], name)
+    if train_only(values, trainings):
+        return
+    scorer = make_scorer("keras", **weights) if "keras" in judges else None
+    train_at_once(values, "experiments.exp1_synthesis.trials", trainings, folder)
+    for name, panel in panels.items():
+        try_methods(panel, plans[name], methods, places[name], scorer)
 
 
 class Place(NamedTuple):
@@ -81,6 +94,27 @@ class Place(NamedTuple):
     name: str
     folder: Path  # of the runs
     record: Path
+
+
+class Trial(NamedTuple):
+    """One method by some settings."""
+
+    name: str
+    method: str
+    own: dict[str, Any]
+    entry: Entry
+
+
+def trials_of(
+    panel: Panel, settings: dict[str, Any], methods: list[str], where: Place
+) -> list[Trial]:
+    """All trials of a panel, those of a method one after the other."""
+    found = []
+    for method, own in [(m, own) for m in methods for own in tried(m)]:
+        folder, classes = where.folder / words(own), {method: panel.tried}
+        entry = entries(folder, classes, settings, {method: own})[method]
+        found.append(Trial(f"{TITLES[method]}, {words(own)}", method, own, entry))
+    return found
 
 
 def plan(panel: Panel, given: dict[str, Any]) -> dict[str, Any]:
@@ -105,11 +139,8 @@ def try_methods(panel: Panel, settings, methods: list[str], where: Place, scorer
         scorer = make_scorer("classifier", images=sides[0], folder=where.folder)
     asked = _asked(panel, settings) | {"scorer": scorer.identity, "images": sides[0].held_out}
     rows = _read(where.record, asked)
-    for method, own in [(m, own) for m in methods for own in tried(m)]:
-        name = f"{TITLES[method]}, {words(own)}"
+    for name, method, own, entry in trials_of(panel, settings, methods, where):
         if name not in rows:
-            folder, classes = where.folder / words(own), {method: panel.tried}
-            entry = entries(folder, classes, settings, {method: own})[method]
             rows[name] = {"method": method, "settings": own} | try_one(entry, sides, scorer)
             _write(where, asked, rows)
         print(f"{name}: {rows[name].get('frechet', 'diverged')}", flush=True)
