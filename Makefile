@@ -51,7 +51,7 @@ lint: $(INSTALLED)  ## style of the code
 bench: $(INSTALLED)  ## speed: chains, their layers, PyTorch beside them, updates, scaling; writes runs/bench/. And data
 	$(RUN) benchmarks.langevin
 	$(RUN) benchmarks.layers
-	if $(BIN)/python -c 'import torch' 2>/dev/null; then $(RUN) benchmarks.peers; else echo "no torch, no peers"; fi
+	if $(BIN)/python -c 'import torch' 2>/dev/null; then $(RUN) benchmarks.peers && $(RUN) benchmarks.peer_training; else echo "no torch, no peers"; fi
 	$(RUN) benchmarks.update
 	$(RUN) benchmarks.scaling
 	$(RUN) benchmarks.data

@@ -1,23 +1,22 @@
 """Langevin chains beside PyTorch's: the same weights, start, batch and number of steps.
 
-pip install torch==2.13.0   # optional, for this program alone
+pip install 'mgconv[peers]'   # optional, for this program alone
 python -m benchmarks.peers --recipes=paper,released,modern --width=1
 
 `plain` is what a port writes: backward() through everything, also to the weights. `tuned` is by
 hand: channels last, weights without gradients, autograd.grad to the image alone, kernels normalized
-once; `compiled` is that by torch.compile. Noise is drawn in all of them, where there is some.
+once; `compiled` is that by torch.compile. `torchebm` and `ebmkit` are the samplers of these
+libraries on the tuned network (libraries.py). Noise is drawn in all of them, where there is some.
 """
 
 import importlib.util
 
-from benchmarks import turns
+from benchmarks import libraries, turns
 from benchmarks.langevin import about, chain, configs_of, define_recipes, make_net, start
 from mgconv.cli.shared.program import main, start_tensorflow
 from mgconv.energy import BLACK
 from mgconv.errors import UserError
 from mgconv.layers import EPSILON, GAIN, NormalizedKernels
-
-PEERS = ("plain", "tuned", "compiled")
 
 
 def define_flags(values) -> None:
@@ -29,30 +28,37 @@ def run(values) -> None:
     """Prints a table: our seconds a Langevin step, and what multiple of it PyTorch takes."""
     if importlib.util.find_spec("torch") is None:
         raise UserError("Nothing to compare with", "torch is not installed", "pip install torch.")
-    configs = configs_of(values)
+    configs, known = configs_of(values), libraries.installed()
+    peers = ["plain", "tuned", "compiled", *known]
     start_tensorflow()
     rows, kept = [], {}
     for config in configs:
         for size in config.learned_sizes:
             name = f"{config.recipe}, grid {size}"
-            tasks = {"mgconv": chain(config, size, 3)} | torch_chains(config, size)
+            tasks = {"mgconv": chain(config, size, 3)} | torch_chains(config, size, known)
             kept[name] = seconds = turns.measure(tasks, values["rounds"].value)
             own = [x / config.num_langevin_steps for x in seconds["mgconv"]]
-            over = [turns.ratios(seconds[peer], seconds["mgconv"]) for peer in PEERS]
+            over = [turns.ratios(seconds[peer], seconds["mgconv"]) for peer in peers]
             rows.append([name, turns.spread(own), *(turns.spread(ratios) for ratios in over)])
             print(rows[-1], flush=True)
     turns.report(
         values["out"].value,
         "peers",
         f"Chains, {about(configs[0])}; PyTorch's time over mgconv's",
-        ["chain", "mgconv: seconds a Langevin step", *PEERS],
+        ["chain", "mgconv: seconds a Langevin step", *peers],
         rows,
         seconds=kept,
     )
 
 
-def torch_chains(config, size: int) -> dict:
-    """The chain of one grid as PyTorch runs it: name -> function without arguments."""
+def torch_chains(config, size: int, known: list[str]) -> dict:
+    """The chain of one grid as PyTorch runs it: name -> function without arguments.
+
+    Args:
+        config: of the recipe.
+        size: of the grid.
+        known: libraries that are installed.
+    """
     import torch
 
     net, x0 = make_net(config, size, 3), start(config, size, 3)
@@ -66,6 +72,7 @@ def torch_chains(config, size: int) -> dict:
         "plain": lambda: _plain(plain, image, dynamics),
         "tuned": lambda: _tuned(tuned, fast, dynamics),
         "compiled": lambda: _tuned(compiled, fast, dynamics),
+        **libraries.chains(known, tuned, fast, dynamics),
     }
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import libraries
 from benchmarks.langevin import flops, make_net, start
 from benchmarks.peers import same_padding, torch_energy
 from mgconv.cli.shared.flags import config_for
+from mgconv.config import Dynamics
 from mgconv.langevin import energy_gradient
 from mgconv.recipes import Conv, GridSpec
 
@@ -44,3 +46,37 @@ def test_floating_point_operations_of_a_chain_by_hand(monkeypatch):
     monkeypatch.setattr("mgconv.config.grid_spec", lambda *_: spec)
     config = config_for(batch_size=2, num_langevin_steps=3)
     assert flops(config, 8, 3) == 2 * 3 * 4 * (16 * 9 * 3 * 5 + 16 * 5)
+
+
+@pytest.mark.parametrize("name", ["torchebm", "ebmkit"])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_librarys_chain_has_our_steps_and_our_noise(name, noise):
+    """In U = x^2 / 2 a step is x <- (1 - drift) x + noise z, whatever the library calls these."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip({"ebmkit": "ebm"}.get(name, name))
+    torch.manual_seed(0)
+    energy = torch.nn.Identity()
+    energy.forward = lambda x: (x**2).flatten(1).sum(1) / 2
+    start = torch.full([50, 1, 20, 20], 0.9)
+    end = libraries.chains([name], energy, start, Dynamics(3, 0.1, noise))[name]()
+    assert float(end.mean()) == pytest.approx(0.9 * 0.9**3, abs=1e-3)
+    spread = noise * (1 + 0.9**2 + 0.9**4) ** 0.5
+    assert float(end.std()) == pytest.approx(spread, rel=0.03, abs=1e-6)
+
+
+def test_a_library_that_is_not_installed_is_left_out_with_a_line(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "ebm")
+    assert libraries.installed() == ["ebmkit"]
+    assert capsys.readouterr().out == (
+        "torchebm is not installed: left out. pip install torchebm\n"
+    )
+
+
+def test_training_ends_when_its_seconds_are_over(monkeypatch):
+    now = iter([0.0, 1.0, 2.9, 3.1])
+    monkeypatch.setattr("time.perf_counter", lambda: next(now))
+    watch = libraries.Watch(3.0)
+    watch(), watch()
+    with pytest.raises(libraries.OutOfTimeError):
+        watch()
+    assert watch.num_updates == 3
