@@ -141,8 +141,8 @@ def _draw(found: dict[str, dict[float, dict]], path: Path) -> None:
             middle = [statistics.median(point["seconds"]) for point in points.values()]
             low, high = ([f(p["seconds"]) for p in points.values()] for f in (min, max))
             seconds.fill_between(list(points), low, high, alpha=0.25)
-            seconds.plot(list(points), middle, "o-", markersize=2)
-            memory.plot(list(points), [p["peak"] for p in points.values()], "o-", markersize=2)
+            seconds.plot(list(points), middle, ".-")
+            memory.plot(list(points), [p["peak"] for p in points.values()], ".-")
             memory.set_xlabel(axis)
         for axis in axes:
             axis.set(xscale="log", yscale="log")

@@ -34,8 +34,8 @@ def define_flags(values) -> None:
     """Flags of this program."""
     define_path("run", None, "folder of a finished run, whose layers are shown",
                 flag_values=values)  # fmt: skip
-    flags.DEFINE_bool("density", False, "of a run, instead of its layers: temperature, acceptance "
-                      "of adjusted steps, R-hat and log Z", flag_values=values)  # fmt: skip
+    flags.DEFINE_bool("density", False, "show a run's temperature, acceptance of adjusted steps, "
+                      "R-hat and log Z in place of its layers", flag_values=values)  # fmt: skip
     define_config_flags(values, FIELDS)
     values["out"].help = "folder of what is shown [default runs/inspect, or RUN/inspect]"
 

@@ -8,11 +8,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mgconv.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np  # a program's --help needs none
 
 
 def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
@@ -26,8 +27,10 @@ def replace_file(path: str | os.PathLike, content: bytes | str) -> None:
         draft.write_bytes(content)
 
 
-def save_array(path: str | os.PathLike, array: np.ndarray) -> None:
+def save_array(path: str | os.PathLike, array: "np.ndarray") -> None:
     """Writes a .npy whole or not at all, without a copy of it in memory."""
+    import numpy as np
+
     with replacing(path) as draft, draft.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
@@ -156,7 +159,7 @@ def strict(value: Any) -> Any:
         return {str(key): strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [strict(item) for item in value]
-    if isinstance(value, np.generic):
+    if hasattr(value, "dtype"):  # a number of NumPy
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

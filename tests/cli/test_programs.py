@@ -181,7 +181,7 @@ def test_help_has_its_flags_by_group(capsys):
     call("sweep", "--help")
     found = sections(capsys.readouterr().out)
     assert list(found) == ["This program", "Data", "Model", "Sampling", "Optimization", "Run"]
-    own = ["vary", "one_at_a_time", "against", "scorer"]
+    own = ["vary", "one_at_a_time", "against", "jobs", "backend", "cluster", "only", "scorer"]
     own += ["scorer_path", "scorer_download", "scorer_sha256"]
     assert found["This program"] == own
     members = {
