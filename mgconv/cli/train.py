@@ -8,6 +8,7 @@ mgconv train --dataset=digits --classes=each --jobs=2
 import functools
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mgconv.cli.shared.checks import check_data
 from mgconv.cli.shared.flags import config_for, define_config_flags, given_settings
@@ -21,9 +22,11 @@ from mgconv.cli.shared.jobs import (
 )
 from mgconv.cli.shared.program import command, main, start_tensorflow
 from mgconv.config import Config
-from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
 from mgconv.recipes import METHODS, Method
+
+if TYPE_CHECKING:
+    from mgconv.datasets.image_set import ImageSet  # --help needs no NumPy
 
 
 def define_flags(values) -> None:
@@ -84,7 +87,7 @@ def _refuse_jobs_of_one(values, config: Config) -> None:
         raise UserError("Nothing can be trained at once", found, remedy)
 
 
-def _parts(config: Config, images: ImageSet, folder: Path) -> dict[str, Part]:
+def _parts(config: Config, images: "ImageSet", folder: Path) -> dict[str, Part]:
     """The training of each class, by its name; none where one model is trained."""
     from mgconv.training.compare import Entry, is_by_class, learn_each, parts_of
 
