@@ -9,12 +9,8 @@ resumes: finished seeds are skipped, the others continue from their checkpoints.
 goes to OUT/KIND.json, the table of all to OUT/summary.json.
 """
 
-import os
-import queue
 import re
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from absl import flags
@@ -26,6 +22,8 @@ from benchmarks.stability.table import publish, seen, write_summary
 from mgconv.cli.shared.flags import define_scorer_flags, scorer_settings
 from mgconv.cli.shared.program import main
 from mgconv.errors import UserError, choose
+from mgconv.io.commands import alive
+from mgconv.io.jobs import at_once, shares_of_cores
 from mgconv.reporting.tables import markdown_table
 from mgconv.training.provenance import provenance
 
@@ -68,12 +66,11 @@ def run(values) -> None:
     request = Request(work_dir, scorer, factor, settings)
     seeds = _numbers(values["seeds"].value)
     tasks = _tasks(_chosen(values["rows"].value), seeds, given, has_weights, work_dir)
-    cores, jobs = _cores(), values["jobs"].value
-    if jobs > len(cores):
-        raise UserError("More --jobs than cores", f"{jobs} > {len(cores)}", "Give fewer.")
-    processes, writing = Processes(), threading.Lock()
+    shares = [cores[:1] for cores in shares_of_cores(values["jobs"].value)]
+    [all_cores] = shares_of_cores(1)
+    writing = threading.Lock()
 
-    def work(name: str, seed: int, places: dict[str, str]) -> None:
+    def work(name: str, seed: int, places: dict[str, str], cores: list[int]) -> None:
         try:
             record = train_seed(name, KINDS[name], seed, places, request, processes)
         except UserError as error:  # the other runs need not suffer
@@ -86,8 +83,10 @@ def run(values) -> None:
 
     narrow = [task for task in tasks if KINDS[task[0]].cores == 1]
     wide = [task for task in tasks if KINDS[task[0]].cores > 1]
-    _in_pool(work, narrow, [{core} for core in cores[:jobs]], processes)
-    _in_pool(work, wide, [{*cores[:2]}], processes)
+    with alive(work_dir) as mark:
+        processes = Processes(mark)
+        at_once(work, narrow, shares)
+        at_once(work, wide, [all_cores[:2]])
     print(f"\n{markdown_table(**_summarize(out))}", flush=True)
 
 
@@ -129,36 +128,6 @@ def _tasks(names, seeds, given, has_weights, work_dir) -> list[tuple[str, int, d
         chosen = [seed for seed in range(kind.seeds) if seeds is None or seed in seeds]
         tasks += [(name, seed, places) for seed in chosen]
     return tasks
-
-
-def _cores() -> list[int]:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def _in_pool(
-    work: Callable, tasks: list[tuple], core_sets: list[set[int]], processes: Processes
-) -> None:
-    """Does all tasks, one at once on each set of cores. What ends this ends the commands first."""
-    free: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
-    for cores in core_sets:
-        free.put(cores)
-
-    def pin():
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, free.get())  # this thread alone, and the commands it starts
-
-    pool = ThreadPoolExecutor(len(core_sets), initializer=pin)
-    try:
-        for done in as_completed([pool.submit(work, *task) for task in tasks]):
-            done.result()
-    except BaseException:
-        processes.stop()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,25 @@
-"""Commands that `make stability` runs: started, ended, waited for, one at a time in a folder."""
+"""Commands that `make stability` runs, one at a time in a folder."""
 
 import contextlib
-import os
-import shlex
-import subprocess
-import sys
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import lock_descriptor
 
+from mgconv.io.commands import StoppedError, last_line, run_command
 
-class StoppedError(Exception):
-    """The program is to end; what runs got the signal."""
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 class Processes:
-    """Commands that run now, each in a session of its own, so that a terminal's Ctrl-C is ours."""
+    """Commands that run as long as the mark of `alive` is there."""
 
-    def __init__(self):
-        self._live, self._lock, self._stopping = set(), threading.Lock(), threading.Event()
-
-    def stop(self) -> None:
-        """Asks all commands to end. Training saves a checkpoint first."""
-        with self._lock:
-            self._stopping.set()
-            for process in self._live:
-                process.terminate()
+    def __init__(self, mark: Path):
+        self._mark = mark
 
     def run(self, module: str, arguments: list[str], log: Path, hold: int, cores: int) -> str:
-        """Runs a program to its end.
+        """Runs a program to its end; the last line of one that failed, else "".
 
         Args:
             module: of the program.
@@ -39,32 +28,12 @@ class Processes:
             hold: a file descriptor that stays open as long as the program runs.
             cores: threads that TensorFlow takes; the calling thread is pinned to as many.
 
-        Returns:
-            The last line of a program that failed, else "".
-
         Raises:
-            StoppedError: `stop` was called.
+            StoppedError: the mark is gone.
         """
-        threads = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(cores))
-        env = os.environ | threads | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
-        with log.open("a") as out:
-            with self._lock:
-                if self._stopping.is_set():
-                    raise StoppedError
-                process = subprocess.Popen(
-                    [sys.executable, "-m", module, *arguments],
-                    stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                    env=env, start_new_session=True, pass_fds=[hold],
-                )  # fmt: skip
-                self._live.add(process)
-            out.write(f"$ python -m {module} {shlex.join(arguments)}  # process {process.pid}\n")
-        code = process.wait()
-        with self._lock:
-            self._live.remove(process)
-        if self._stopping.is_set():
-            raise StoppedError
-        lines = log.read_text(errors="replace").split("\n")
-        return (([line for line in lines if line.strip()] or [""])[-1] if code else "").strip()
+        command = ["-m", module, *arguments]
+        code = run_command(command, log, self._mark, cores, hold=(hold,), env=NO_GPU)
+        return last_line(log) if code else ""
 
     @contextlib.contextmanager
     def holding(self, path: Path) -> Iterator[int]:
@@ -79,6 +48,7 @@ class Processes:
                 if not signaled:
                     print(f"{path}: waiting for another process", flush=True)
                 signaled = True
-                if self._stopping.wait(1):
+                if not self._mark.exists():
                     raise StoppedError
+                time.sleep(1)
             yield file.fileno()

@@ -24,7 +24,7 @@ from benchmarks.stability import __main__ as stability
 from benchmarks.stability import bars
 from benchmarks.stability import score as stability_score
 from benchmarks.stability.kinds import EXP1, KINDS, hold_out, photo_crops
-from benchmarks.stability.processes import Processes, StoppedError
+from benchmarks.stability.processes import Processes
 from benchmarks.stability.runs import Request, train_seed
 from benchmarks.stability.table import over_seeds, seen, verdict, write_summary
 from experiments.exp1_synthesis import __main__ as exp1_synthesis
@@ -32,6 +32,7 @@ from mgconv.cli import train
 from mgconv.cli.shared import flags as flag_settings
 from mgconv.cli.shared.program import main
 from mgconv.errors import UserError
+from mgconv.io.commands import StoppedError
 from mgconv.io.files import read_json, write_json
 from mgconv.training.records import read_metrics
 
@@ -351,6 +352,13 @@ def test_real_digits_as_samples_are_what_the_bars_of_digits_ask_for(tmp_path, mo
 # -- processes
 
 
+@pytest.fixture
+def processes(tmp_path):
+    """Of a program that is alive as long as there is its mark."""
+    (tmp_path / "mark").touch()
+    return Processes(tmp_path / "mark")
+
+
 def started(processes, log, hold, seconds):
     """The future of a command of this length that has begun."""
     sleep = ["-n1", "-r1", f"import time; time.sleep({seconds})"]
@@ -360,8 +368,8 @@ def started(processes, log, hold, seconds):
     return future
 
 
-def test_a_command_that_outlives_the_program_is_waited_for(tmp_path):
-    processes, log = Processes(), tmp_path / "log"
+def test_a_command_that_outlives_the_program_is_waited_for(tmp_path, processes):
+    log = tmp_path / "log"
     with processes.holding(tmp_path / "lock") as hold:
         future = started(processes, log, hold, 0.5)
     with processes.holding(tmp_path / "lock"):
@@ -369,20 +377,20 @@ def test_a_command_that_outlives_the_program_is_waited_for(tmp_path):
     assert future.result(5) == ""
 
 
-def test_the_last_line_of_a_command_that_fails_is_kept(tmp_path):
+def test_the_last_line_of_a_command_that_fails_is_kept(tmp_path, processes):
     log = tmp_path / "log"
-    with Processes().holding(tmp_path / "lock") as hold:
-        assert Processes().run("timeit", ["-n1", "pass"], log, hold, 1) == ""
-        failed = Processes().run("timeit", ["-n1", "raise OSError('full')"], log, hold, 1)
+    with processes.holding(tmp_path / "lock") as hold:
+        assert processes.run("timeit", ["-n1", "pass"], log, hold, 1) == ""
+        failed = processes.run("timeit", ["-n1", "raise OSError('full')"], log, hold, 1)
     assert failed == "OSError: full"
     assert log.read_text().count("$ python -m timeit -n1") == 2
 
 
-def test_stop_ends_what_runs_and_begins_nothing(tmp_path):
-    processes, log = Processes(), tmp_path / "log"
+def test_stop_ends_what_runs_and_begins_nothing(tmp_path, processes):
+    log = tmp_path / "log"
     with processes.holding(tmp_path / "lock") as hold:
         future = started(processes, log, hold, 60)
-        processes.stop()
+        (tmp_path / "mark").unlink()
         assert isinstance(future.exception(20), StoppedError)
         with pytest.raises(StoppedError):
             processes.run("timeit", ["pass"], log, hold, 1)

@@ -7,12 +7,16 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from programs import weights
+
+from mgconv.errors import UserError
+from mgconv.io.clusters import check_cluster
 
 pytestmark = pytest.mark.skipif("MGCONV_CLUSTER" not in os.environ, reason="make cluster")
 ROOT = Path(__file__).parents[2]
@@ -32,6 +36,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def answers(address):
+    with contextlib.suppress(UserError):
+        return check_cluster("dask", address) is None
+    return False
+
+
 @contextlib.contextmanager
 def dask(folder):
     """Two workers of one thread, without nannies that would begin them anew."""
@@ -48,6 +58,8 @@ def dask(folder):
         for command in commands
     ]
     try:
+        while not answers(address):
+            time.sleep(0.1)
         yield address
     finally:
         for process in reversed(started):
@@ -59,18 +71,20 @@ def dask(folder):
 def ray(folder):
     """A node of two cores: a worker each."""
     address = f"127.0.0.1:{free_port()}"
-    port, own = address.rpartition(":")[2], ["--disable-usage-stats", f"--temp-dir={folder}"]
-    start = ["start", "--head", "--num-cpus=2", "--include-dashboard=false", f"--port={port}"]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    node = subprocess.Popen(
-        [BIN / "ray", *start, "--node-ip-address=127.0.0.1", "--block", *own],
-        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield address
-    finally:
-        node.terminate()
-        node.wait(60)
+    start = ["start", "--head", "--num-cpus=2", "--include-dashboard=false", "--block"]
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:  # a socket's path is a short one
+        own = [f"--port={address[10:]}", "--disable-usage-stats", f"--temp-dir={place}"]
+        node = subprocess.Popen(
+            [BIN / "ray", *start, *own], env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        try:
+            while "block forever" not in (line := node.stdout.readline()):
+                assert line, "ray did not start"
+            yield address
+        finally:
+            node.terminate()
+            node.wait(60)
 
 
 def training_processes(folder):
