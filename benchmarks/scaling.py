@@ -3,7 +3,8 @@
 python -m benchmarks.scaling --rounds=5
 
 Each point is a process of its own, so that its peak memory is its own. It takes its batches from as
-many synthetic images as it says, memory-mapped as those of a run. One thing changes at a time.
+many synthetic images as it says, memory-mapped as those of a run: what it has read of their file
+counts as its memory, although the system takes it back by need. One thing changes at a time.
 """
 
 import json
@@ -146,6 +147,9 @@ def _draw(found: dict[str, dict[float, dict]], path: Path) -> None:
             memory.set_xlabel(axis)
         for axis in axes:
             axis.set(xscale="log", yscale="log")
+            axis.minorticks_off()
+        for axis, points in zip((*above, *below), 2 * [*found.values()]):
+            axis.set_xticks(list(points), [f"{value:g}" for value in points])
         for row, name in ((above, "seconds an update"), (below, "peak MiB")):
             row[0].set_ylabel(name)
             low, high = zip(*(axis.get_ylim() for axis in row))
