@@ -147,9 +147,9 @@ def _draw(found: dict[str, dict[float, dict]], path: Path) -> None:
             memory.set_xlabel(axis)
         for axis in axes:
             axis.set(xscale="log", yscale="log")
-            axis.minorticks_off()
         for axis, points in zip((*above, *below), 2 * [*found.values()]):
             axis.set_xticks(list(points), [f"{value:g}" for value in points])
+            axis.set_xticks([], minor=True)
         for row, name in ((above, "seconds an update"), (below, "peak MiB")):
             row[0].set_ylabel(name)
             low, high = zip(*(axis.get_ylim() for axis in row))
