@@ -76,16 +76,19 @@ def run(values) -> None:
     start_tensorflow(given.get("devices"))
     from mgconv.evaluation.scorers.table import make_scorer
 
+    trials = {
+        name: trials_of(panel, plans[name], methods, places[name]) for name, panel in panels.items()
+    }
+    sides = {name: load_sides(panel, plans[name]) for name, panel in panels.items()}
     trainings = {}
-    for name, panel in panels.items():
-        found = {x.name: x.entry for x in trials_of(panel, plans[name], methods, places[name])}
-        trainings |= parts(found, load_sides(panel, plans[name])[0], name)
+    for name, found in trials.items():
+        trainings |= parts({trial.name: trial.entry for trial in found}, sides[name][0], name)
     if train_only(values, trainings):
         return
     scorer = make_scorer("keras", **weights) if "keras" in judges else None
     train_at_once(values, "experiments.exp1_synthesis.trials", trainings, folder)
     for name, panel in panels.items():
-        try_methods(panel, plans[name], methods, places[name], scorer)
+        try_all(panel, plans[name], trials[name], sides[name], places[name], scorer)
 
 
 class Place(NamedTuple):
@@ -126,20 +129,34 @@ def plan(panel: Panel, given: dict[str, Any]) -> dict[str, Any]:
     return one_budget(settings | {"held_out": HELD_OUT})
 
 
-def try_methods(panel: Panel, settings, methods: list[str], where: Place, scorer) -> None:
+def try_all(
+    panel: Panel,
+    settings,
+    trials: list[Trial],
+    sides: tuple[ImageSet, ImageSet],
+    where: Place,
+    scorer,
+) -> None:
     """All trials of a panel; its record is written after each.
+
+    Args:
+        panel: of experiment 1.
+        settings: that all trials share.
+        trials: as `trials_of` gives them.
+        sides: as `load_sides` gives them.
+        where: the trials are kept.
+        scorer: of a panel that has no classifier.
 
     Raises:
         UserError: the record that is there is of other trials.
     """
     from mgconv.evaluation.scorers.table import make_scorer
 
-    sides = load_sides(panel, settings)
     if panel.judge == "classifier":
         scorer = make_scorer("classifier", images=sides[0], folder=where.folder)
     asked = _asked(panel, settings) | {"scorer": scorer.identity, "images": sides[0].held_out}
     rows = _read(where.record, asked)
-    for name, method, own, entry in trials_of(panel, settings, methods, where):
+    for name, method, own, entry in trials:
         if name not in rows:
             rows[name] = {"method": method, "settings": own} | try_one(entry, sides, scorer)
             _write(where, asked, rows)
