@@ -10,17 +10,18 @@ from mgconv.errors import UserError, brief
 MAX_BYTES = 200_000_000  # of a file
 
 
-def fetch(place: str, sha256: str | None = None) -> bytes:
+def fetch(place: str, sha256: str | None = None, most: int = MAX_BYTES) -> bytes:
     """The whole content of a file.
 
     Args:
         place: its path or URL.
         sha256: expected of it; None takes any.
+        most: bytes that are read of a URL.
 
     Raises:
         UserError: it cannot be reached, is cut, or is another.
     """
-    content = _read(place)
+    content = _read(place, most)
     found = hashlib.sha256(content).hexdigest()
     if sha256 not in (None, found):
         remedy = "Try again, or fetch it by hand."
@@ -28,12 +29,12 @@ def fetch(place: str, sha256: str | None = None) -> bytes:
     return content
 
 
-def _read(place: str) -> bytes:
+def _read(place: str, most: int) -> bytes:
     try:
         if "://" not in place:
             return Path(place).expanduser().read_bytes()
         with urllib.request.urlopen(place, timeout=60) as reply:
-            content, size = reply.read(MAX_BYTES), int(reply.headers["Content-Length"] or 0)
+            content, size = reply.read(most), int(reply.headers["Content-Length"] or 0)
         if len(content) < size:
             raise http.client.IncompleteRead(content, size - len(content))
         return content

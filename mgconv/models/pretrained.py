@@ -20,6 +20,7 @@ HASHES = INSIDE / "hashes.json"  # name -> SHA-256 of its config.json, which has
 FILES = (CONFIG_FILE, WEIGHTS, CARD)
 CHECKOUT = Path(__file__).parents[2] / "released"
 BASE = "MGCONV_RELEASED"  # environment: folder or URL where the others lie, a folder a model
+MAX_BYTES = 50_000_000  # of a file
 HUB = re.compile(r"hf://(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
@@ -60,7 +61,7 @@ def _fetch(place: str, folder: Path, expected: str) -> None:
     with draft_of(folder, WEIGHTS) as draft:
         for file in FILES:
             pinned = file in (CONFIG_FILE, WEIGHTS)
-            content = fetch(f"{place}/{file}", expected if pinned else None)
+            content = fetch(f"{place}/{file}", expected if pinned else None, MAX_BYTES)
             (draft / file).write_bytes(content)
             if file == CONFIG_FILE:
                 expected = read_json(draft / file)["files"][WEIGHTS]
