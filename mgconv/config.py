@@ -227,6 +227,11 @@ class Config:
         """Sizes of the grids that have a net under this method."""
         return self.grids[1:] if METHODS[self.method].all_grids else self.grids[-1:]
 
+    @property
+    def is_by_class(self) -> bool:
+        """Whether a run has a model a class; a baseline's one net gets the class as an input."""
+        return self.classes == "each" and METHODS[self.method].is_energy_based
+
     def spec(self, size: int) -> GridSpec:
         """The net of the grid of `size` pixels a side."""
         factor = self.top_width if size == self.size else 1.0

@@ -41,7 +41,7 @@ def run(values) -> None:
 
     given = given_settings(values)
     config = config_for(**given)
-    _refuse_jobs_of_one(values, config)
+    in_parts = _asks_for_parts(values, config)
     source = check_data(config)
     print(_plan(config), flush=True)  # before TensorFlow, which takes seconds
     start_tensorflow(given.get("devices"))
@@ -57,7 +57,7 @@ def run(values) -> None:
     images = load_split(config)
     if suggests:
         config = config_for(**given | suggest_for(given, images))
-    parts = _parts(config, images, folder)
+    parts = _parts(config, images, folder) if in_parts else {}
     if train_only(values, parts):
         return
     outcome = train_at_once(values, "mgconv train", parts, folder)
@@ -78,21 +78,24 @@ def _plan(config: Config) -> str:
     return f"{config.out or default_folder(config)}: {what}"
 
 
-def _refuse_jobs_of_one(values, config: Config) -> None:
-    """Raises a UserError where jobs are asked for, and there is one model or no place for them."""
-    asked = asked_place(values) or values["only"].value
-    if asked and not (config.classes == "each" and METHODS[config.method].is_energy_based):
+def _asks_for_parts(values, config: Config) -> bool:
+    """Whether classes are trained at once, or one of them alone.
+
+    Raises:
+        UserError: there is one model, or no place for jobs.
+    """
+    asked = bool(asked_place(values) or values["only"].value)
+    if asked and not config.is_by_class:
         found = f"--method={config.method} --classes={config.classes} is one model"
         remedy = "Leave out --jobs, --cluster and --only."
         raise UserError("Nothing can be trained at once", found, remedy)
+    return asked
 
 
 def _parts(config: Config, images: "ImageSet", folder: Path) -> dict[str, Part]:
-    """The training of each class, by its name; none where one model is trained."""
-    from mgconv.training.compare import Entry, is_by_class, learn_each, parts_of
+    """The training of each class, by its name."""
+    from mgconv.training.compare import Entry, learn_each, parts_of
 
-    if not is_by_class(config):
-        return {}
     train = functools.partial(learn_each, config, images, folder)
     names = parts_of(Entry(config, folder), images)
     return {name: Part(folder / name, functools.partial(train, (name,))) for name in names}

@@ -38,7 +38,7 @@ def load(folder: str | os.PathLike, devices: str = "auto", **dynamics) -> Model:
     row = METHODS[config.method]
     if is_saved(folder):
         return _saved(folder, config, data, devices)
-    if config.classes == "each" and row.is_energy_based:
+    if config.is_by_class:
         return _per_class(folder, config, data, devices, dynamics)
     strategy = make_strategy(devices, config.method, config.batch_size)
     learner = build(config, data, strategy=strategy)

@@ -20,7 +20,7 @@ from mgconv.io.images import to_uint8
 from mgconv.models.inputs import RANGE, as_float, given_images
 from mgconv.models.loading import load
 from mgconv.models.suggest import left_open, num_gpus, suggest_for, suggest_nets
-from mgconv.training.compare import is_by_class, learn_each
+from mgconv.training.compare import learn_each
 from mgconv.training.fit import learn, report
 
 FIELDS = tuple(Config.__dataclass_fields__)
@@ -53,7 +53,7 @@ def train(
 
 def learn_all(config: Config, images: ImageSet, folder: Path) -> None:
     """Trains, or resumes, the model of a config in a folder; with classes="each" one a class."""
-    if is_by_class(config):
+    if config.is_by_class:
         learn_each(config, images, folder)
     else:
         learner, seconds = learn(config, images, folder)

@@ -8,7 +8,6 @@ from typing import Any
 from mgconv.config import Config
 from mgconv.datasets.image_set import ImageSet
 from mgconv.errors import UserError
-from mgconv.recipes import METHODS
 
 BEGIN = 60.0  # seconds that a process waits for others to write down a run of many models
 
@@ -32,7 +31,7 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
 
     print(f"{entry.folder}: training or reusing", flush=True)
     try:
-        if is_by_class(entry.config):
+        if entry.config.is_by_class:
             return learn_each(entry.config, images, entry.folder, entry.classes)
         config, shown = _conditional(entry, images)
         learner, seconds = learn(config, shown, entry.folder)
@@ -42,18 +41,13 @@ def train_or_reuse(entry: Entry, images) -> dict[str, dict]:
         return {"failed": {"failed": str(error)}}
 
 
-def is_by_class(config: Config) -> bool:
-    """Whether a run has a model a class; a baseline's one net gets the class as an input."""
-    return config.classes == "each" and METHODS[config.method].is_energy_based
-
-
 def parts_of(entry: Entry, images: ImageSet) -> dict[str, Entry]:
     """What of an entry can be trained at once, by the name of its folder in the entry's.
 
     Raises:
         UserError: a batch is larger than a class, or no class can be trained.
     """
-    if not is_by_class(entry.config):
+    if not entry.config.is_by_class:
         return {"": entry}
     classes = without_tiny_classes(entry, images).classes or ()
     return {name: dataclasses.replace(entry, classes=(name,)) for name in classes}

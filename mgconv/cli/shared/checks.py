@@ -62,8 +62,7 @@ def check_run(folder: str | None, task: str) -> tuple[Config, dict[str, Any]]:
         raise UserError("--run is missing", "no folder", "Give the folder of a finished run.")
     config, data = read_config(Path(folder))
     row = METHODS[config.method]
-    in_parts = config.classes == "each" and row.is_energy_based  # each class has its own model
-    by_class = {"inpaint": in_parts, "features": config.classes == "each"}
+    by_class = {"inpaint": config.is_by_class, "features": config.classes == "each"}
     if task not in row.can or by_class.get(task):
         found = f"--method={config.method} --classes={config.classes}"
         remedy = CLASSIFIES if row.reads_labels else ELSEWHERE[task]
